@@ -1,0 +1,107 @@
+"""Everything that can go wrong, and what of it a client may see.
+
+    TokenwireError
+    ├── ConfigError          the operator's file or flags: one line, exit code 2
+    └── Failure              told to a client: a stable code, a safe message, an HTTP status
+        ├── Refusal          we said no before any token
+        └── UpstreamFailure  the model's side failed
+
+A client sees ``code`` and ``message`` of a :class:`Failure`, as an HTTP answer before the first byte of a stream or
+as the stream's error event after it. ``detail`` is for the log only: it may quote an upstream.
+"""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """The stable codes of :class:`Failure`. Clients may depend on them."""
+
+    bad_json = "bad_json"
+    bad_request = "bad_request"
+    forbidden_origin = "forbidden_origin"
+    not_found = "not_found"
+    unknown_run = "unknown_run"
+    method_not_allowed = "method_not_allowed"
+    request_timeout = "request_timeout"
+    request_too_large = "request_too_large"
+    too_many_messages = "too_many_messages"
+    refused_choice = "refused_choice"
+    overloaded = "overloaded"
+    internal = "internal"
+
+    upstream_auth = "upstream_auth"
+    upstream_rate_limited = "upstream_rate_limited"
+    upstream_rejected = "upstream_rejected"
+    upstream_unavailable = "upstream_unavailable"
+    upstream_timeout = "upstream_timeout"
+    upstream_truncated = "upstream_truncated"
+    upstream_malformed = "upstream_malformed"
+    upstream_error = "upstream_error"
+
+    abandoned = "abandoned"
+    answer_too_long = "answer_too_long"
+    empty_answer = "empty_answer"
+    shutting_down = "shutting_down"
+
+
+_DEFAULTS: dict[Code, tuple[int, str]] = {
+    Code.bad_json: (400, "The request body is not valid JSON."),
+    Code.bad_request: (422, "The request is not a chat request."),
+    Code.forbidden_origin: (403, "This origin is not allowed."),
+    Code.not_found: (404, "There is nothing at this address."),
+    Code.unknown_run: (404, "There is no such run, or it is no longer kept."),
+    Code.method_not_allowed: (405, "This method is not allowed here."),
+    Code.request_timeout: (408, "The request body did not arrive in time."),
+    Code.request_too_large: (413, "The request body is too large."),
+    Code.too_many_messages: (413, "The conversation has too many messages."),
+    Code.refused_choice: (400, "The request asks for something this server does not offer."),
+    Code.overloaded: (503, "The server is at its limit. Try again in a moment."),
+    Code.internal: (500, "Something went wrong on the server."),
+    Code.upstream_auth: (502, "The server's access to the model was refused."),
+    Code.upstream_rate_limited: (429, "The model is busy. Try again in a moment."),
+    Code.upstream_rejected: (400, "The model did not accept this conversation."),
+    Code.upstream_unavailable: (502, "The model could not be reached."),
+    Code.upstream_timeout: (504, "The model did not answer in time."),
+    Code.upstream_truncated: (502, "The answer broke off: the connection to the model was lost."),
+    Code.upstream_malformed: (502, "The model's answer could not be read."),
+    Code.upstream_error: (502, "The model reported an error."),
+    Code.abandoned: (410, "The answer was stopped because nobody was listening any more."),
+    Code.answer_too_long: (502, "The answer was stopped because it grew too long."),
+    Code.empty_answer: (502, "The model gave an empty answer."),
+    Code.shutting_down: (503, "The server is shutting down."),
+}
+
+
+class TokenwireError(Exception):
+    """The root of every error this package raises on purpose."""
+
+
+class ConfigError(TokenwireError):
+    """The operator's configuration is wrong. The text is one line that names the place and never a secret."""
+
+
+class Failure(TokenwireError):
+    """Something a client is told.
+
+    :param message: overrides the code's standard text; it must be safe to show to anybody.
+    :param detail: for the log only.
+    :param retry_after: seconds after which trying again makes sense, where known.
+    """
+
+    def __init__(
+        self, code: Code, message: str | None = None, *, detail: str = "", retry_after: int | None = None
+    ) -> None:
+        self.code = code
+        self.status, default = _DEFAULTS[code]
+        self.message = message or default
+        self.detail = detail
+        self.retry_after = retry_after
+        super().__init__(f"{code}: {self.message}")
+
+
+class Refusal(Failure):
+    """We said no before any token."""
+
+
+class UpstreamFailure(Failure):
+    """The model's side failed."""

@@ -1,0 +1,1 @@
+"""Who may ask what: policy, and the origins a browser may ask from."""

@@ -1,0 +1,51 @@
+"""The origins a browser may ask from (docs/wires/tanstack.md 1.1).
+
+CORS keeps a foreign page from reading an answer, not from causing it: a request whose origin is not allowed is
+refused before it costs anything.
+"""
+
+import re
+from urllib.parse import urlsplit
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_THIS_MACHINE = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+
+
+class OriginGate:
+    """Wraps the whole application, errors included, in CORS with exact origins.
+
+    :param origins: the allowed origins; ``None`` allows every origin on this machine, for front ends in development.
+    :param refusal: what answers a request from anywhere else.
+    """
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...] | None, refusal: ASGIApp) -> None:
+        self._app = app
+        self._refusal = refusal
+        self._cors = CORSMiddleware(
+            app,
+            allow_origins=origins or (),
+            allow_origin_regex=_THIS_MACHINE if origins is None else None,
+            allow_methods=("GET", "POST", "OPTIONS"),
+            # an allowed origin may send any header: the hooks' own (X-Run-Id, x-byok-…) and what the application adds
+            allow_headers=("*",),
+            allow_credentials=True,
+            expose_headers=("X-Run-Id", "Retry-After"),
+        )
+        self._exact = frozenset(origins or ())
+        self._pattern = re.compile(_THIS_MACHINE) if origins is None else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        origin = headers.get(b"origin")
+        if origin is None or urlsplit(origin).netloc == headers.get(b"host"):
+            await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS" or self._allows(origin.decode("latin-1")):
+            await self._cors(scope, receive, send)
+        else:
+            await self._refusal(scope, receive, send)
+
+    def _allows(self, origin: str) -> bool:
+        return origin in self._exact or (self._pattern is not None and bool(self._pattern.fullmatch(origin)))

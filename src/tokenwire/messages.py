@@ -1,0 +1,58 @@
+"""The conversation every wire maps to and every provider is asked with."""
+
+from typing import Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant", "tool"]
+MediaKind = Literal["image", "audio", "video", "document"]
+
+
+class Text(msgspec.Struct, frozen=True, tag="text"):
+    """A piece of text."""
+
+    text: str
+
+
+class Media(msgspec.Struct, frozen=True, tag="media"):
+    """Something that is not text: by address, or as base64 data with its media type."""
+
+    kind: MediaKind
+    url: str | None = None
+    data: str | None = None
+    mime_type: str | None = None
+    detail: str | None = None
+
+
+Part = Text | Media
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call the model made in an earlier turn. ``arguments`` is valid JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of the conversation.
+
+    ``tool_calls`` only with role ``assistant``; ``tool_call_id`` always and only with role ``tool``. In a conversation
+    that a wire hands on, every tool call is followed by exactly one ``tool`` message, and no message is empty.
+    """
+
+    role: Role
+    content: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """All text of the message, joined."""
+        return "".join(part.text for part in self.content if isinstance(part, Text))
+
+
+def message(role: Role, text: str) -> Message:
+    """A message that is all text."""
+    return Message(role, (Text(text),) if text else ())

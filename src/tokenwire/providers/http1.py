@@ -1,0 +1,285 @@
+"""A small HTTP/1.1 client on httptools: kept-open connections, pushed bodies, nothing else.
+
+It exists for the cost of a token: about 10 to 18 us less than through aiohttp (docs/architecture.md, stack). What it
+leaves out (proxies, redirects, cookies, compression) an LLM API does not need; proxies are :mod:`.proxied`'s.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from .base import HttpCall
+from .transport import Sink
+
+_HEAD_LIMIT = 64 * 1024
+_RELEASE_SECONDS = 1.0
+_IDLE_SECONDS = 60.0
+
+_Origin = tuple[str, str, int]
+
+
+class Http1Transport:
+    """Connections to any number of origins, at most one call on each at a time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, connect_seconds: float) -> None:
+        self._loop = loop
+        self._connect_seconds = connect_seconds
+        self._idle: dict[_Origin, list[_Connection]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tls: ssl.SSLContext | None = None
+
+    def send(self, call: HttpCall, sink: Sink) -> "Http1Exchange":
+        """See :class:`tokenwire.providers.transport.Transport`.
+
+        A kept-open connection that turns out to be closed before one byte of the answer is replaced by a new one,
+        once: the server closed it while the call was on its way.
+        """
+        url = urlsplit(call.url)
+        scheme, host = url.scheme, url.hostname or ""
+        origin = (scheme, host, url.port or (443 if scheme == "https" else 80))
+        exchange = Http1Exchange(self._loop, sink, _request_bytes(call), lambda: self._connect(origin, exchange))
+        idle = self._idle.get(origin)
+        if idle:
+            idle.pop().carry(exchange, reused=True)
+        else:
+            self._connect(origin, exchange)
+        return exchange
+
+    async def close(self) -> None:
+        """Closes idle connections and gives up on those being made."""
+        for connections in self._idle.values():
+            for connection in tuple(connections):
+                connection.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _connect(self, origin: _Origin, exchange: "Http1Exchange") -> None:
+        task = self._loop.create_task(self._open(origin, exchange))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        exchange.connecting = task
+
+    async def _open(self, origin: _Origin, exchange: "Http1Exchange") -> None:
+        scheme, host, port = origin
+        idle = self._idle.setdefault(origin, [])
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                _, connection = await self._loop.create_connection(
+                    lambda: _Connection(self._loop, idle), host, port, ssl=self._context(scheme)
+                )
+        except TimeoutError:
+            exchange.lose(f"no connection to {host}:{port} within {self._connect_seconds:g} s")
+        except (OSError, UnicodeError) as error:
+            exchange.lose(f"no connection to {host}:{port}: {error}")
+        else:
+            exchange.connecting = None
+            connection.carry(exchange, reused=False)
+
+    def _context(self, scheme: str) -> ssl.SSLContext | None:
+        if scheme != "https":
+            return None
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+class Http1Exchange:
+    """One call and its answer. See :class:`tokenwire.providers.transport.Exchange`."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sink: Sink, request: bytes, reconnect: Callable[[], None]
+    ) -> None:
+        self.sink: Sink | None = sink
+        self.request = request
+        self.connecting: asyncio.Task[None] | None = None
+        self.connection: _Connection | None = None
+        self._loop = loop
+        self._reconnect = reconnect
+
+    def abort(self) -> None:
+        """Closes the socket at once."""
+        self.sink = None
+        if self.connecting is not None:
+            self.connecting.cancel()
+        if self.connection is not None:
+            self.connection.abort()
+
+    def release(self) -> None:
+        """Lets the rest of the body pass, if it is there within a moment."""
+        self.sink = None
+        if self.connection is not None:
+            self._loop.call_later(_RELEASE_SECONDS, self._give_up)
+
+    def lose(self, reason: str, *, again: bool = False) -> None:
+        """The connection failed; ``again`` if it may be tried once more on a new one."""
+        self.connection = None
+        sink = self.sink
+        if sink is None:
+            return
+        if again:
+            self._reconnect()
+        else:
+            self.sink = None
+            sink.lost(reason)
+
+    def _give_up(self) -> None:
+        if self.connection is not None:
+            self.connection.abort()
+
+
+class _Connection(asyncio.Protocol):
+    """A socket that carries one exchange after the other."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, idle: "list[_Connection]") -> None:
+        self._loop = loop
+        self._idle = idle
+        self._exchange: Http1Exchange | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    def carry(self, exchange: Http1Exchange, *, reused: bool) -> None:
+        """Sends the exchange's request and reads its answer."""
+        if exchange.sink is None:
+            self._rest()
+            return
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._exchange = exchange
+        self._reused = reused
+        self._begin_answer()
+        self._heard = False
+        exchange.connection = self
+        self._transport.write(exchange.request)
+
+    def abort(self) -> None:
+        """Closes the socket without waiting for anything."""
+        self._detach()
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Closes an idle socket."""
+        self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # not an isinstance check: uvloop's transports are not asyncio's
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None:  # nobody asked: not to be trusted with the next question
+            self._transport.abort()
+            return
+        self._heard = True
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._detach()
+            self._transport.abort()
+            exchange.lose(f"not HTTP: {error}")
+            return
+        if self._status == 0:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_LIMIT:
+                self._detach()
+                self._transport.abort()
+                exchange.lose("endless headers")
+                return
+        self._push(exchange)
+        if self._complete:
+            self._finish(exchange)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if self in self._idle:
+            self._idle.remove(self)
+        exchange = self._detach()
+        if exchange is None:
+            return
+        if self._status and self._until_close and exc is None:
+            if exchange.sink is not None:
+                exchange.sink.end()
+            return
+        reason = f"connection lost: {exc}" if exc else "connection closed before the end"
+        exchange.lose(reason, again=self._reused and not self._heard)
+
+    # httptools callbacks
+
+    def on_message_begin(self) -> None:
+        self._headers: dict[str, str] = {}
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            framed = "content-length" in self._headers or "chunked" in self._headers.get("transfer-encoding", "")
+            self._until_close = not framed
+            self._keep = framed and self._parser.should_keep_alive()
+            self._told = False
+
+    def on_body(self, body: bytes) -> None:
+        self._bodies.append(body)
+
+    def on_message_complete(self) -> None:
+        self._complete = self._status != 0
+
+    def _begin_answer(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._bodies: list[bytes] = []
+        self._head_bytes = 0
+        self._status = 0
+        self._told = True
+        self._complete = False
+        self._until_close = False
+        self._keep = False
+
+    def _push(self, exchange: Http1Exchange) -> None:
+        if not self._told and exchange.sink is not None:
+            self._told = True
+            exchange.sink.head(self._status, self._headers)
+        bodies = self._bodies
+        if bodies:
+            data = bodies[0] if len(bodies) == 1 else b"".join(bodies)
+            bodies.clear()
+            if exchange.sink is not None:
+                exchange.sink.body(data)
+
+    def _finish(self, exchange: Http1Exchange) -> None:
+        if self._exchange is not exchange:  # the sink aborted it just now
+            return
+        self._detach()
+        if self._keep and not self._transport.is_closing():
+            self._rest()
+        else:
+            self._transport.close()
+        if exchange.sink is not None:
+            exchange.sink.end()
+
+    def _rest(self) -> None:
+        self._idle.append(self)
+        self._idle_timer = self._loop.call_later(_IDLE_SECONDS, self.close)
+
+    def _detach(self) -> Http1Exchange | None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.connection = None
+        return exchange
+
+
+def _request_bytes(call: HttpCall) -> bytes:
+    url = urlsplit(call.url)
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    lines = [f"{call.method} {target} HTTP/1.1", f"host: {url.netloc.rpartition('@')[2]}"]
+    lines += [f"{name}: {value}" for name, value in call.headers.items()]
+    lines.append(f"content-length: {len(call.body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + call.body

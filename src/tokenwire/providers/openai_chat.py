@@ -1,0 +1,287 @@
+"""OpenAI's chat completions, streamed: the API of OpenAI, Groq, Together, vLLM, Ollama, llama.cpp, OpenRouter and more.
+
+What they do not agree on is read laxly: reasoning comes as ``reasoning_content`` or ``reasoning``, errors come as a
+status or as an ``error`` object in the stream, ``[DONE]`` may be missing. What is not forgiven is a stream that ends
+before the model said it was finished: that is a truncated answer, never a complete one.
+"""
+
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .. import events
+from ..errors import Code, UpstreamFailure
+from ..messages import Media, Message, Part, Text
+from ..wire import sse
+from .base import Answer, HttpCall, Prompt, Target
+
+_json = msgspec.json.Encoder()
+
+_FINISH_REASONS: dict[str, events.FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+
+
+class OpenAIChat:
+    """``POST {base_url}/chat/completions`` with ``stream: true``."""
+
+    def build(self, target: Target, prompt: Prompt) -> HttpCall:
+        """See :class:`tokenwire.providers.base.Provider`."""
+        body: dict[str, Any] = {
+            "model": target.model,
+            "messages": [_row(message) for message in prompt.messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if prompt.temperature is not None:
+            body["temperature"] = prompt.temperature
+        if prompt.max_tokens is not None:
+            body["max_tokens"] = prompt.max_tokens
+        headers = {"content-type": "application/json", "accept": "text/event-stream"}
+        if target.key is not None:
+            headers["authorization"] = f"Bearer {target.key.reveal()}"
+        return HttpCall("POST", f"{target.base_url}/chat/completions", headers, _json.encode(body))
+
+    def parser(self, message_id: str) -> "ChatParser":
+        """See :class:`ChatParser`."""
+        return ChatParser(message_id)
+
+    def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailure:
+        """The status decides; the body is quoted for the log only."""
+        detail = f"HTTP {status}: {body[:500].decode('utf-8', 'replace')}"
+        if status in (401, 403):
+            return UpstreamFailure(Code.upstream_auth, detail=detail)
+        if status == 429:
+            return UpstreamFailure(Code.upstream_rate_limited, detail=detail, retry_after=_retry_after(headers))
+        if status in (400, 413, 422):
+            return UpstreamFailure(Code.upstream_rejected, detail=detail)
+        if status in (408, 504):
+            return UpstreamFailure(Code.upstream_timeout, detail=detail)
+        if status in (502, 503, 529):
+            return UpstreamFailure(Code.upstream_unavailable, detail=detail, retry_after=_retry_after(headers))
+        return UpstreamFailure(Code.upstream_error, detail=detail)
+
+
+class _Delta(msgspec.Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _TokenDetails(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _TokenDetails | None = None
+    completion_tokens_details: _TokenDetails | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_decode_chunk = msgspec.json.Decoder(_Chunk).decode
+
+
+class ChatParser:
+    """Reads one streamed chat completion. See :class:`tokenwire.providers.base.Parser`."""
+
+    def __init__(self, message_id: str) -> None:
+        self.outcome: Answer | UpstreamFailure | None = None
+        self._message_id = message_id
+        self._sse = sse.Parser()
+        self._open: str | None = None
+        self._spans = 0
+        self._texts: list[str] = []
+        self._happened: list[events.Event] = []
+        self._reason: events.FinishReason | None = None
+        self._usage: events.Usage | None = None
+
+    def feed(self, data: bytes) -> list[events.Event]:
+        """More of the body."""
+        try:
+            messages = self._sse.feed(data)
+        except sse.TooLong:
+            messages = []
+            self.outcome = UpstreamFailure(Code.upstream_malformed, detail="an event without end")
+        return self._read(messages)
+
+    def end(self) -> list[events.Event]:
+        """The body ended. Complete after a finish reason, with or without ``[DONE]``; else truncated."""
+        happened = self._read(self._sse.end())
+        if self.outcome is None:
+            if self._reason is None:
+                self.outcome = UpstreamFailure(Code.upstream_truncated, detail="the body ended before the answer did")
+            else:
+                self._complete()
+                happened += self.close()
+        return happened
+
+    def close(self) -> list[events.Event]:
+        """Ends what is open."""
+        opened, self._open = self._open, None
+        if opened == "text":
+            return [events.TextMessageEnd(self._message_id)]
+        if opened == "reasoning":
+            return [events.ReasoningMessageEnd(self._span_id), events.ReasoningEnd(self._span_id)]
+        return []
+
+    @property
+    def _span_id(self) -> str:
+        return f"{self._message_id}-reasoning-{self._spans}"
+
+    def _read(self, messages: list[sse.Message]) -> list[events.Event]:
+        for message in messages:
+            if self.outcome is not None:
+                break
+            if message.data == b"[DONE]":
+                self._complete()
+            else:
+                self._chunk(message.data)
+        self._flush()
+        if isinstance(self.outcome, Answer):
+            self._happened += self.close()
+        happened, self._happened = self._happened, []
+        return happened
+
+    def _chunk(self, data: bytes) -> None:
+        try:
+            chunk = _decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            quoted = data[:200].decode("utf-8", "replace")
+            self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {quoted}")
+            return
+        if chunk.error is not None:
+            self.outcome = UpstreamFailure(_error_code(chunk.error), detail=repr(chunk.error)[:500])
+            return
+        if chunk.choices:
+            choice = chunk.choices[0]
+            delta = choice.delta
+            if delta is not None:
+                if reasoning := delta.reasoning_content or delta.reasoning:
+                    self._say("reasoning", reasoning)
+                if text := delta.content or delta.refusal:
+                    self._say("text", text)
+            if choice.finish_reason == "error":
+                self.outcome = UpstreamFailure(Code.upstream_error, detail="finish_reason error")
+            elif choice.finish_reason:
+                self._reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
+        if chunk.usage is not None:
+            self._usage = _usage(chunk.usage)
+
+    def _say(self, kind: str, text: str) -> None:
+        if self._open != kind:
+            self._flush()
+            self._happened += self.close()
+            self._open = kind
+            if kind == "text":
+                self._happened.append(events.TextMessageStart(self._message_id, "assistant"))
+            else:
+                self._spans += 1
+                self._happened.append(events.ReasoningStart(self._span_id))
+                self._happened.append(events.ReasoningMessageStart(self._span_id, "reasoning"))
+        self._texts.append(text)
+
+    def _flush(self) -> None:
+        # one delta for all text of a read: a client draws one event a tick, however fast they come
+        if not self._texts:
+            return
+        text = self._texts[0] if len(self._texts) == 1 else "".join(self._texts)
+        self._texts.clear()
+        if self._open == "text":
+            self._happened.append(events.TextMessageContent(self._message_id, text))
+        else:
+            self._happened.append(events.ReasoningMessageContent(self._span_id, text))
+
+    def _complete(self) -> None:
+        self.outcome = Answer(self._reason or "stop", self._usage)
+
+
+def _row(message: Message) -> dict[str, Any]:
+    content: str | list[dict[str, Any]]
+    if all(isinstance(part, Text) for part in message.content):
+        content = message.text
+    else:
+        content = [shape for part in message.content if (shape := _part(part)) is not None]
+    row: dict[str, Any] = {"role": message.role, "content": content}
+    if message.tool_call_id is not None:
+        row["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        row["content"] = content or None
+        row["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return row
+
+
+def _part(part: Part) -> dict[str, Any] | None:
+    """A content part (docs/wires/tanstack.md 1.6, step 5); what this API has no shape for is left out."""
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    if part.kind == "image":
+        image = {"url": part.url or _data_url(part, "image/png")}
+        return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
+    if part.kind == "audio" and part.data is not None:
+        kind = (part.mime_type or "audio/wav").partition("/")[2]
+        return {"type": "input_audio", "input_audio": {"data": part.data, "format": "mp3" if kind == "mpeg" else kind}}
+    if part.kind == "document" and part.data is not None:
+        file = {"filename": "document", "file_data": _data_url(part, "application/pdf")}
+        return {"type": "file", "file": file}
+    return None
+
+
+def _data_url(part: Media, default: str) -> str:
+    return f"data:{part.mime_type or default};base64,{part.data}"
+
+
+def _usage(usage: _Usage) -> events.Usage:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return events.Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        cached_tokens=prompt.cached_tokens if prompt else None,
+        reasoning_tokens=completion.reasoning_tokens if completion else None,
+    )
+
+
+def _error_code(error: Any) -> Code:
+    """An error object in the stream: its ``code`` may be a status, or a word that names one."""
+    code = error.get("code") if isinstance(error, dict) else None
+    kind = error.get("type") if isinstance(error, dict) else None
+    if code == 429 or "rate_limit" in f"{code} {kind}":
+        return Code.upstream_rate_limited
+    return Code.upstream_error
+
+
+def _retry_after(headers: Mapping[str, str]) -> int | None:
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return min(int(value), 86_400)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0, round(moment.timestamp() - time.time()))

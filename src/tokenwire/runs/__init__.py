@@ -1,0 +1,1 @@
+"""Runs: started once, logged before delivered, read by many, ended exactly once."""

@@ -1,0 +1,35 @@
+"""Who is listening to a run, and what follows when nobody is."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Audience:
+    """Counts a run's readers, and calls ``on_empty`` once when nobody has been there for ``grace`` seconds.
+
+    ``grace`` is ``None`` where a run goes on without readers, 0 where it ends with the last of them. A hang-up and a
+    Stop look the same from here (docs/wires/tanstack.md 4): the grace is how long we believe in a hang-up.
+    """
+
+    def __init__(self, grace: float | None, on_empty: Callable[[], None]) -> None:
+        self.count = 0
+        self._grace = grace
+        self._on_empty = on_empty
+        self._timer: asyncio.TimerHandle | None = None
+
+    def join(self) -> None:
+        """One more reader."""
+        self.count += 1
+        self.dismiss()
+
+    def leave(self) -> None:
+        """One reader fewer."""
+        self.count -= 1
+        if self.count == 0 and self._grace is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._grace, self._on_empty)
+
+    def dismiss(self) -> None:
+        """Stops waiting."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

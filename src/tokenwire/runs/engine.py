@@ -1,0 +1,74 @@
+"""The engine: starts each run once, finds it again, and stops it."""
+
+import logging
+
+from ..errors import Code, Failure, Refusal
+from .log import Log, RunInfo, Store, log_key
+from .run import Run, Source
+
+logger = logging.getLogger("tokenwire.runs")
+
+
+class Engine:
+    """All runs of this process.
+
+    A run is known by its principal and its run id: another principal's run is unknown, not forbidden.
+    """
+
+    def __init__(self, store: Store, *, max_runs: int, max_run_bytes: int) -> None:
+        self.store = store
+        self._max_runs = max_runs
+        self._max_run_bytes = max_run_bytes
+        self._live: dict[str, Run] = {}
+
+    async def start(self, info: RunInfo, grace: float | None, source: Source) -> Log:
+        """The log of this run, which is started if it is new and attached to if it is not.
+
+        ``source`` begins for a new run only, so a repeated request never asks the model twice. Raises
+        :class:`Refusal` (``overloaded``) when too many runs are under way.
+        """
+        if len(self._live) >= self._max_runs:
+            known = await self.store.find(info.key)
+            if known is None:
+                raise Refusal(Code.overloaded)
+            return known
+        log, created = await self.store.open(info)
+        if created:
+            run = Run(log, source, grace=grace, max_bytes=self._max_run_bytes, on_end=self._ended)
+            self._live[log.key] = run
+            run.start()
+        return log
+
+    async def find(self, principal: str, *, run_id: str | None = None, key: str | None = None) -> Log | None:
+        """The log of a principal's run, by its id or by the key that stands in its offsets."""
+        log = await self.store.find(key if key is not None else log_key(principal, run_id or ""))
+        return log if log is not None and log.info.principal == principal else None
+
+    def live(self, log: Log) -> Run | None:
+        """The run that writes this log, if it is under way in this process."""
+        return self._live.get(log.key)
+
+    async def cancel(self, principal: str, run_id: str) -> bool:
+        """Stops a run at once. Returns whether it was still under way.
+
+        Idempotent, and bound to this one run: a late stop never touches a newer one. Raises :class:`Refusal`
+        (``unknown_run``).
+        """
+        log = await self.find(principal, run_id=run_id)
+        if log is None:
+            raise Refusal(Code.unknown_run)
+        run = self._live.get(log.key)
+        if run is None:
+            return False
+        run.cancel()
+        return True
+
+    async def close(self) -> None:
+        """Ends every run that is under way, and lets the store go."""
+        for run in tuple(self._live.values()):
+            run.abandon(Failure(Code.shutting_down))
+        await self.store.close()
+
+    def _ended(self, run: Run, outcome: str) -> None:
+        del self._live[run.log.key]
+        logger.info("run %s ended: %s, %d events", run.info.run_id, outcome, run.log.length)

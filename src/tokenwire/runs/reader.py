@@ -1,0 +1,74 @@
+"""A reader: one connection's place in a log. It catches up, then follows."""
+
+import asyncio
+from collections.abc import Sequence
+
+from ..silence import Silence
+from .log import Log
+
+BATCH = 512
+"""The most records taken at once: bounds what a slow connection holds in memory beside the log."""
+
+
+class Reader:
+    """Follows one log from after a sequence number.
+
+    ``take`` what is there, else ``wait``; stop when ``done`` or ``gone``. Between records ``wait`` also returns when
+    nothing was taken for ``heartbeat`` seconds, and then ``due`` is true once.
+    """
+
+    def __init__(self, log: Log, after: int, heartbeat: float) -> None:
+        self.log = log
+        self.position = after
+        self.gone = False
+        self._due = False
+        # kept: on CPython 3.11 asking for the running loop is a system call each time
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._silence = Silence(self._loop, heartbeat, self._remind)
+        log.follow(self._wake)
+
+    @property
+    def done(self) -> bool:
+        """Whether the log is closed and read to its end."""
+        return self.log.closed and self.position >= self.log.length
+
+    @property
+    def due(self) -> bool:
+        """Whether a heartbeat is due. Asking answers it."""
+        due, self._due = self._due, False
+        return due
+
+    def take(self) -> Sequence[bytes]:
+        """The next records, which are then behind this reader."""
+        records = self.log.read(self.position, BATCH)
+        if records:
+            self.position += len(records)
+            self._silence.active = True
+        return records
+
+    async def wait(self) -> None:
+        """Returns when there is something to take, the log is closed, a heartbeat is due, or the reader has left."""
+        if self.position < self.log.length or self.log.closed or self.gone or self._due:
+            return
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def leave(self) -> None:
+        """The connection is gone."""
+        self.gone = True
+        self._wake()
+
+    def close(self) -> None:
+        """Lets go of the log."""
+        self._silence.end()
+        self.log.unfollow(self._wake)
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _remind(self) -> None:
+        self._due = True
+        self._wake()

@@ -1,0 +1,85 @@
+"""The response that follows a run's log: plain ASGI, one send a wake (docs/architecture.md, stack)."""
+
+import asyncio
+from starlette.types import Receive, Scope, Send
+
+from ..runs.audience import Audience
+from ..runs.log import Log
+from ..runs.reader import Reader
+from ..wire.base import Encoder
+
+
+class EventStream:
+    """Answers with the records of a log after a sequence number, then follows it to its end.
+
+    :param audience: of the run that writes the log, where it is under way in this process.
+    :param parting: sent last, after everything.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        encoder: Encoder,
+        *,
+        after: int,
+        heartbeat: float,
+        audience: Audience | None = None,
+        parting: bytes = b"",
+    ) -> None:
+        self._log = log
+        self._encoder = encoder
+        self._after = after
+        self._heartbeat = heartbeat
+        self._audience = audience
+        self._parting = parting
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        reader = Reader(self._log, self._after, self._heartbeat)
+        watch = asyncio.create_task(_watch(receive, reader))
+        if self._audience is not None:
+            self._audience.join()
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self._headers(scope)})
+            await self._follow(reader, send)
+        finally:
+            watch.cancel()
+            reader.close()
+            if self._audience is not None:
+                self._audience.leave()
+
+    async def _follow(self, reader: Reader, send: Send) -> None:
+        encode, heartbeat = self._encoder.encode, self._encoder.heartbeat
+        while not reader.gone:
+            after = reader.position
+            records = reader.take()
+            done = reader.done
+            body = encode(after, records) if records else b""
+            if done:
+                await send({"type": "http.response.body", "body": body + self._parting})
+                return
+            if not body and reader.due:
+                body = heartbeat
+            if body:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            else:
+                await reader.wait()
+
+    def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        headers = [
+            (b"content-type", self._encoder.content_type.encode()),
+            (b"cache-control", b"no-cache, no-transform"),
+            (b"x-accel-buffering", b"no"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-run-id", self._log.info.run_id.encode("latin-1")),
+        ]
+        if scope["http_version"] == "1.1":  # asked for by RAIS (docs/wires/rais.md 3), forbidden in HTTP/2
+            headers.append((b"connection", b"keep-alive"))
+        return headers
+
+
+async def _watch(receive: Receive, reader: Reader) -> None:
+    """Tells the reader when its connection is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    reader.leave()

@@ -1,0 +1,7 @@
+"""`python -m tokenwire.testing`."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())

@@ -1,0 +1,80 @@
+"""What a wire is, and the encoder that a reader writes with.
+
+A wire turns a request body into a :class:`ChatRequest`, and each logged event into at most one event of its own
+protocol. A framing (:mod:`.sse`, :mod:`.ndjson`) cuts those into messages. At most one, because an offset names
+exactly one event: a replay then numbers everything as the first delivery did.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+from ..errors import Failure
+from . import ndjson, sse
+from .request import ChatRequest, Envelope
+
+Translate = Callable[[bytes], bytes | None]
+"""The canonical JSON of a logged event -> the wire's JSON for it, or ``None`` where the wire has no word for it."""
+
+
+class Framing(NamedTuple):
+    """How a stream is cut into messages."""
+
+    name: str
+    content_type: str
+    heartbeat: bytes
+    """What keeps a quiet connection open and every client skips."""
+    frame: Callable[[bytes, bytes | None], bytes]
+    """One message of an event's JSON, with its offset where the wire carries one in this framing."""
+
+
+SSE = Framing("sse", sse.CONTENT_TYPE, sse.HEARTBEAT, sse.frame)
+NDJSON = Framing("ndjson", ndjson.CONTENT_TYPE, ndjson.HEARTBEAT, ndjson.frame)
+
+
+class Wire(Protocol):
+    """A client protocol. Implementations are stateless; what lasts for one response lives in ``translator``."""
+
+    name: str
+    """As the configuration and the log spell it."""
+    resumes: bool
+    """Whether this wire's clients come back by themselves after a lost connection."""
+    repeats_terminal: bool
+    """Whether a resume past the end gets the terminal event again (without an offset) rather than nothing."""
+
+    def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
+        """The request in a body. Raises :class:`tokenwire.errors.Refusal`."""
+
+    def numbered(self, framing: Framing) -> bool:
+        """Whether events carry offsets in this framing."""
+
+    def translator(self) -> Translate:
+        """A translator for one response."""
+
+    def refusal(self, failure: Failure) -> tuple[str, bytes]:
+        """Content type and body of an HTTP error, in a form this wire's clients can show."""
+
+
+class Encoder:
+    """Writes one response: the records of one log, in one wire and one framing."""
+
+    def __init__(self, wire: Wire, framing: Framing, key: str) -> None:
+        self.content_type = framing.content_type
+        self.heartbeat = framing.heartbeat
+        self._translate = wire.translator()
+        self._frame = framing.frame
+        self._prefix = f"{key}:".encode() if wire.numbered(framing) else None
+
+    def encode(self, after: int, payloads: Iterable[bytes]) -> bytes:
+        """The bytes of the records that follow the sequence number ``after``. May be empty."""
+        translate, frame, prefix = self._translate, self._frame, self._prefix
+        out = []
+        for seq, payload in enumerate(payloads, after + 1):
+            event = translate(payload)
+            if event is not None:
+                out.append(frame(event, None if prefix is None else b"%b%d" % (prefix, seq)))
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def repeat(self, payload: bytes) -> bytes:
+        """A record once more, without an offset, so that no client takes it for one it has seen."""
+        event = self._translate(payload)
+        return b"" if event is None else self._frame(event, None)

@@ -1,0 +1,50 @@
+"""RAIS v1, the wire of react-ai-stream's ``useAIChat`` (docs/wires/rais.md)."""
+
+from .. import events
+from ..errors import Failure
+from .base import SSE, Framing, Translate
+from .history import conversation
+from .request import ChatRequest, Envelope, read_options, read_rows, top_level
+
+_TEXT = b'{"type":"TEXT_MESSAGE_CONTENT",'
+_DONE = b'{"type":"done"}'
+
+
+class Rais:
+    """``text* (done | error)``; everything else a run may say has no word in this wire."""
+
+    name = "rais"
+    resumes = False
+    repeats_terminal = False
+
+    def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
+        """``{messages: [{role, content}], …}``; fields beside ``messages`` are options or ignored (2)."""
+        rows = read_rows(envelope, max_messages)
+        return ChatRequest(messages=conversation(rows), options=read_options(top_level(envelope)))
+
+    def numbered(self, framing: Framing) -> bool:
+        """``id:`` lines on SSE (9); NDJSON has no place for them in this wire."""
+        return framing is SSE
+
+    def translator(self) -> Translate:
+        """See :func:`translate`."""
+        return translate
+
+    def refusal(self, failure: Failure) -> tuple[str, bytes]:
+        """Plain text: the hook shows the body as it is (7)."""
+        return "text/plain; charset=utf-8", failure.message.encode()
+
+
+def translate(payload: bytes) -> bytes | None:
+    """The RAIS event for a logged event, if there is one (4)."""
+    if payload.startswith(_TEXT):
+        return b'{"type":"text","text":' + payload.partition(b',"delta":')[2]
+    if not events.is_terminal(payload):
+        return None
+    terminal = events.decode(payload)
+    if isinstance(terminal, events.RunError):
+        return b'{"type":"error","error":' + events.quote(terminal.message) + b"}"
+    return _DONE
+
+
+RAIS = Rais()

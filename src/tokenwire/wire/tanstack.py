@@ -1,0 +1,149 @@
+"""TanStack AI's ``useChat``, both generations (docs/wires/tanstack.md).
+
+They differ in more than names (2.9): each gets its own dialect of the same events. ``tanstack`` is the newest
+client, which resumes; ``tanstack-legacy`` is that of the 0.10.0 era, which does not and would choke on offsets in
+NDJSON.
+"""
+
+import msgspec
+
+from .. import events
+from ..errors import Code, Failure
+from .base import Framing, Translate
+from .history import conversation
+from .request import ChatRequest, Envelope, read_id, read_options, read_rows, top_level
+
+_TEXT = b'{"type":"TEXT_MESSAGE_CONTENT",'
+_json = msgspec.json.Encoder()
+
+
+class Tanstack:
+    """The newest client: AG-UI with its own ids, offsets on every event, reconnect and join."""
+
+    name = "tanstack"
+    resumes = True
+    repeats_terminal = True
+
+    def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
+        """A ``RunAgentInput`` (1.3), read more laxly than TanStack's own parser does."""
+        rows = read_rows(envelope, max_messages)
+        return ChatRequest(
+            messages=conversation(rows),
+            options=read_options(top_level(envelope), envelope.data, envelope.forwarded_props),
+            thread_id=read_id(envelope.thread_id, "threadId"),
+            run_id=read_id(envelope.run_id, "runId"),
+        )
+
+    def numbered(self, framing: Framing) -> bool:  # noqa: ARG002
+        """``id:`` lines on SSE, envelopes on NDJSON (5.1)."""
+        return True
+
+    def translator(self) -> Translate:
+        """See :func:`translate_new`."""
+        return translate_new
+
+    def refusal(self, failure: Failure) -> tuple[str, bytes]:
+        """JSON. The hook shows the status line only (3.4); the body is for whoever looks at the network."""
+        return _json_refusal(failure)
+
+
+class TanstackLegacy:
+    """The 0.10.0 client: UI messages in, no ids, errors and reasoning in its own shapes."""
+
+    name = "tanstack-legacy"
+    resumes = False
+    repeats_terminal = False
+
+    def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
+        """``{messages, data, …}`` (1.2). The client has no thread or run id of its own."""
+        rows = read_rows(envelope, max_messages)
+        return ChatRequest(
+            messages=conversation(rows),
+            options=read_options(top_level(envelope), envelope.data, envelope.forwarded_props),
+        )
+
+    def numbered(self, framing: Framing) -> bool:  # noqa: ARG002
+        """Never: one console warning per ``id:`` line, and nothing shown at all from NDJSON envelopes (2.9)."""
+        return False
+
+    def translator(self) -> Translate:
+        """See :class:`LegacyTranslator`."""
+        return LegacyTranslator()
+
+    def refusal(self, failure: Failure) -> tuple[str, bytes]:
+        """As for the newest client."""
+        return _json_refusal(failure)
+
+
+def translate_new(payload: bytes) -> bytes | None:
+    """The newest dialect's event: the logged one, but for errors, stops and the start of reasoning."""
+    if payload.startswith(_TEXT):
+        return payload
+    event = events.decode(payload)
+    if isinstance(event, events.RunError | events.RunFinished):
+        return _terminal(event)
+    if isinstance(event, events.ReasoningStart):
+        return _step_started(event)
+    return payload
+
+
+class LegacyTranslator:
+    """The legacy dialect's events for one response.
+
+    This client stays busy for ever when an answer ends without anything visible (2.2), so an empty answer is told as
+    the error it is.
+    """
+
+    def __init__(self) -> None:
+        self._visible = False
+
+    def __call__(self, payload: bytes) -> bytes | None:
+        """The event for a logged one."""
+        if payload.startswith(_TEXT):
+            self._visible = self._visible or not _is_blank(payload)
+            return payload
+        event = events.decode(payload)
+        if isinstance(event, events.RunError):
+            return _terminal(event)
+        if isinstance(event, events.RunFinished):
+            if self._visible or event.finish_reason == "cancelled":
+                return _terminal(event)
+            empty = Failure(Code.empty_answer)
+            return _terminal(events.RunError(empty.message, empty.code, event.thread_id, event.run_id))
+        if isinstance(event, events.ReasoningStart):
+            return _step_started(event)
+        if isinstance(event, events.ReasoningMessageContent):
+            self._visible = True
+            step = {"stepId": event.message_id, "stepName": event.message_id, "delta": event.delta}
+            return _json.encode({"type": "STEP_FINISHED", **step})
+        if isinstance(event, events.ReasoningMessageStart | events.ReasoningMessageEnd | events.ReasoningEnd):
+            return None
+        return payload
+
+
+def _terminal(event: events.Terminal) -> bytes:
+    """A terminal event in a form that both generations understand (2.1)."""
+    if isinstance(event, events.RunError):
+        return _json.encode({**msgspec.to_builtins(event), "error": {"message": event.message, "code": event.code}})
+    if event.finish_reason == "cancelled":
+        # anything but "stop" makes the legacy client ask again after a tool result
+        return events.encode(msgspec.structs.replace(event, finish_reason="stop"))
+    return events.encode(event)
+
+
+def _step_started(event: events.ReasoningStart) -> bytes:
+    """The start of a thinking part of its own, in a form that both generations understand (2.3)."""
+    return _json.encode({"type": "STEP_STARTED", "stepId": event.message_id, "stepName": event.message_id})
+
+
+def _is_blank(payload: bytes) -> bool:
+    event = events.decode(payload)
+    return isinstance(event, events.TextMessageContent) and not event.delta.strip()
+
+
+def _json_refusal(failure: Failure) -> tuple[str, bytes]:
+    return "application/json", _json.encode({"error": {"code": failure.code, "message": failure.message}})
+
+
+TANSTACK = Tanstack()
+TANSTACK_LEGACY = TanstackLegacy()
