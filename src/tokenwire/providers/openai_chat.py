@@ -130,6 +130,8 @@ class ChatParser:
     def end(self) -> list[events.Event]:
         """The body ended. Complete after a finish reason, with or without ``[DONE]``; else truncated."""
         happened = self._read(self._sse.end())
+        if isinstance(self.outcome, UpstreamFailure) and self.outcome.code is Code.upstream_malformed:
+            self.outcome = None  # not nonsense: the half of an event that the cut left
         if self.outcome is None:
             if self._reason is None:
                 self.outcome = UpstreamFailure(Code.upstream_truncated, detail="the body ended before the answer did")

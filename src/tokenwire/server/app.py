@@ -1,15 +1,15 @@
 """The application: its parts put together, and the table of its routes."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import FileResponse, JSONResponse
+from starlette.routing import Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -27,6 +27,8 @@ from ..wire.request import Envelope
 from .chat import Chat
 from .refusal import refusal_response
 
+logger = logging.getLogger("tokenwire.server")
+
 _WEB = Path(__file__).parent.parent / "web"
 _PAGE_HEADERS = {
     "content-security-policy": (
@@ -40,32 +42,32 @@ _PAGE_HEADERS = {
 
 
 class App:
-    """tokenwire as an ASGI application.
+    """tokenwire as an ASGI application. It answers while :meth:`running`, which is its lifespan.
 
-    It answers while :meth:`running`, which is its lifespan.
+    Starlette's router, without the application around it: each middleware costs every token a call and an await.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.engine: Engine
         self._chat: Chat
-        routes = [
-            self._chat_route("/api/chat", SSE, detect),
-            self._chat_route("/api/chat/ndjson", NDJSON, detect),
-            self._chat_route("/api/chat/rais", SSE, lambda _: RAIS, RAIS),
-            self._chat_route("/api/chat/tanstack", SSE, detect_tanstack),
-            Route("/api/chat/runs/{run}/cancel", _Endpoint(self._cancel), methods=["POST"]),
-            Route("/models", _Endpoint(self._models), methods=["GET"]),
-            Route("/healthz", _Endpoint(self._health), methods=["GET"]),
-            Route("/", _Endpoint(self._page), methods=["GET"]),
-            Mount("/web", _Files(directory=_WEB)),
-        ]
-        starlette = Starlette(
-            routes=routes,
+        router = Router(
+            routes=[
+                self._chat_route("/api/chat", SSE, detect),
+                self._chat_route("/api/chat/ndjson", NDJSON, detect),
+                self._chat_route("/api/chat/rais", SSE, lambda _: RAIS, RAIS),
+                self._chat_route("/api/chat/tanstack", SSE, detect_tanstack),
+                Route("/api/chat/runs/{run}/cancel", _Endpoint(post=self._cancel)),
+                Route("/models", _Endpoint(get=self._models)),
+                Route("/healthz", _Endpoint(get=_health, head=_health)),
+                Route("/", _Endpoint(get=_page, head=_page)),
+                Mount("/web", _Files(_WEB)),
+            ],
+            redirect_slashes=False,
+            default=refusal_response(Refusal(Code.not_found)),
             lifespan=lambda _: self.running(),
-            exception_handlers={HTTPException: _http_error, Exception: _internal_error},
         )
-        self._asgi: ASGIApp = OriginGate(starlette, config.origins, refusal_response(Refusal(Code.forbidden_origin)))
+        self._asgi: ASGIApp = OriginGate(router, config.origins, refusal_response(Refusal(Code.forbidden_origin)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -75,7 +77,7 @@ class App:
     async def running(self) -> AsyncIterator[None]:
         """What the application needs for as long as it answers: connections, embedded models, runs.
 
-        The ASGI lifespan is this; a server without one enters it itself. Raises :class:`ConfigError`.
+        Raises :class:`tokenwire.errors.ConfigError`.
         """
         runs, limits = self.config.runs, self.config.limits
         async with LocalModels() as local:
@@ -95,12 +97,13 @@ class App:
     ) -> Route:
         """``POST`` asks, in the wire that ``detect`` finds; ``GET`` joins, in ``wire`` or in that of the run."""
 
-        async def chat(request: Request) -> ASGIApp:
-            if request.method == "POST":
-                return await self._chat.ask(request, framing, detect)
+        async def ask(request: Request) -> ASGIApp:
+            return await self._chat.ask(request, framing, detect)
+
+        async def join(request: Request) -> ASGIApp:
             return await self._chat.join(request, framing, wire)
 
-        return Route(path, _Endpoint(chat), methods=["GET", "POST"])
+        return Route(path, _Endpoint(get=join, post=ask))
 
     async def _cancel(self, request: Request) -> ASGIApp:
         return await self._chat.cancel(request)
@@ -115,42 +118,51 @@ class App:
         ]
         return JSONResponse({"default": config.default_model, "models": models, "personas": personas})
 
-    async def _health(self, _: Request) -> ASGIApp:
-        return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
 
-    async def _page(self, _: Request) -> ASGIApp:
-        return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
+async def _health(_: Request) -> ASGIApp:
+    return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+
+
+async def _page(_: Request) -> ASGIApp:
+    return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
 
 
 class _Endpoint:
-    """An ASGI endpoint of a function: the plain way around a wrapper that costs more than the routing itself."""
+    """An ASGI endpoint of one function for each method it answers."""
 
-    def __init__(self, answer: Callable[[Request], Awaitable[ASGIApp]]) -> None:
-        self._answer = answer
+    def __init__(self, **answers: Callable[[Request], Awaitable[ASGIApp]]) -> None:
+        self._answers = {method.upper(): answer for method, answer in answers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._answer(Request(scope, receive))
+        answer = self._answers.get(scope["method"])
+        if answer is None:
+            response: ASGIApp = self._wrong_method()
+        else:
+            try:
+                response = await answer(Request(scope, receive))
+            except Exception:
+                logger.exception("%s %s failed", scope["method"], scope["path"])
+                response = refusal_response(Refusal(Code.internal))
         await response(scope, receive, send)
 
-
-class _Files(StaticFiles):
-    """The page's own files."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers.update(_PAGE_HEADERS)
+    def _wrong_method(self) -> ASGIApp:
+        response = refusal_response(Refusal(Code.method_not_allowed))
+        response.headers["allow"] = ", ".join(self._answers)
         return response
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
-    """Starlette's own refusals in our shape."""
-    assert isinstance(error, HTTPException)  # noqa: S101
-    code = Code.method_not_allowed if error.status_code == 405 else Code.not_found
-    response = refusal_response(Refusal(code))
-    response.headers.update(error.headers or {})
-    return response
+class _Files:
+    """The page's own files."""
 
+    def __init__(self, folder: Path) -> None:
+        self._files = StaticFiles(directory=folder)
 
-async def _internal_error(_: Request, __: Exception) -> Response:
-    """The server has logged it; the client learns nothing of it."""
-    return refusal_response(Refusal(Code.internal))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._files.get_response(self._files.get_path(scope), scope)
+        except HTTPException as error:
+            response = refusal_response(
+                Refusal(Code.method_not_allowed if error.status_code == 405 else Code.not_found)
+            )
+        response.headers.update(_PAGE_HEADERS)
+        await response(scope, receive, send)

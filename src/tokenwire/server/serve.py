@@ -46,6 +46,7 @@ def serve(config: Config, listener: socket.socket, *, log_level: str, on_ready: 
         log_config=None,
         log_level=log_level,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         backlog=2048,

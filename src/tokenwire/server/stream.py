@@ -1,6 +1,7 @@
 """The response that follows a run's log: plain ASGI, one send a wake (docs/architecture.md, stack)."""
 
 import asyncio
+
 from starlette.types import Receive, Scope, Send
 
 from ..runs.audience import Audience
