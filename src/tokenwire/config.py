@@ -19,6 +19,9 @@ from .secret import Secret
 EMBEDDED = "smollm2"
 """The embedded model: what is served when nothing else is configured."""
 
+_EMBEDDED_MAX_TOKENS = 1024
+"""So small a model may never find an end by itself."""
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
@@ -231,7 +234,7 @@ def _target(name: str, table: ModelTable, environ: Mapping[str, str]) -> Target:
             model=table.model or EMBEDDED,
             base_url="",
             temperature=table.temperature,
-            max_tokens=table.max_tokens,
+            max_tokens=table.max_tokens or (_EMBEDDED_MAX_TOKENS if table.model in (None, EMBEDDED) else None),
         )
     if preset is None and table.provider != "openai-compatible":
         known = ", ".join(["local", "openai-compatible", *PRESETS])

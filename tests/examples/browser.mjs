@@ -1,0 +1,65 @@
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+// The interop tests' packages: one copy of playwright-core is enough.
+const { chromium } = createRequire(new URL('../interop/package.json', import.meta.url))('playwright-core');
+
+const PATIENCE_MS = 10_000;
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
+});
+
+let page;
+
+/** What a person can do with an example, each until it shows. */
+const steps = {
+  async open(url) {
+    await page?.context().close();
+    page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE_MS);
+    await page.goto(url);
+  },
+  async send(text) {
+    await page.getByLabel('Message').fill(text);
+    await page.getByRole('button', { name: 'Send' }).click();
+  },
+  stop: () => page.getByRole('button', { name: 'Stop' }).click(),
+  retry: () => page.getByRole('button', { name: 'Retry' }).click(),
+  reload: () => page.reload(),
+  untilAnswer: (text) => page.locator('article.assistant:last-of-type', { hasText: exactly(text) }).waitFor(),
+  untilIdle: () => page.getByRole('button', { name: 'Send' }).waitFor(),
+};
+
+const exactly = (text) => new RegExp(`^${text.replace(/[^\w ]/g, '\\$&')}$`);
+
+async function shown() {
+  return {
+    articles: await page.locator('article').allInnerTexts(),
+    alerts: await page.getByRole('alert').allInnerTexts(),
+  };
+}
+
+// One step a line on standard input, as [name, ...values]; what the page shows then, a line on standard output.
+for await (const line of createInterface({ input: process.stdin })) {
+  const [step, ...values] = JSON.parse(line);
+  let answer;
+  try {
+    await steps[step](...values);
+    answer = await shown();
+  } catch (error) {
+    answer = { failure: `${line}: ${error.message}\nshown: ${JSON.stringify(await shown())}` };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await browser.close();
