@@ -97,6 +97,19 @@ async def test_a_cut_delivers_exactly_that_many_bytes(upstream: ScriptedUpstream
         assert upstream.requests[0].finished
 
 
+async def test_a_fault_at_the_very_end_happens(upstream: ScriptedUpstream) -> None:
+    reply = Reply(text=("a",), framing="length")
+    async with Peer(upstream) as peer:
+        upstream.reply(reply)
+        await peer.ask()
+        whole = await peer.read_until(b"[DONE]\n\n")
+        upstream.reply(replace(reply, reset_at=len(whole)))
+        await peer.ask()
+        await peer.read_until(b"[DONE]\n\n")
+        with pytest.raises(ConnectionResetError):
+            await peer.read()
+
+
 async def test_a_fault_past_the_end_changes_nothing(upstream: ScriptedUpstream) -> None:
     reply = Reply(text=("a",), framing="length")
     upstream.reply(replace(reply, cut_at=100_000), replace(reply, reset_at=100_000))
@@ -203,6 +216,16 @@ async def test_a_header_replaces_the_responses_own(upstream: ScriptedUpstream) -
     assert whole.lower().count(b"content-type") == 1
 
 
+async def test_a_stream_can_lack_its_end(upstream: ScriptedUpstream) -> None:
+    whole = await response(upstream, SHORT)
+    *_, finish, done, rest = whole.split(b"\n\n")
+    assert (b'"finish_reason":"stop"' in finish, done, rest) == (True, b"data: [DONE]", b"")
+    undone = await response(upstream, replace(SHORT, done=False))
+    assert undone == whole.removesuffix(done + b"\n\n")
+    unfinished = await response(upstream, replace(SHORT, done=False, finish_reason=None))
+    assert unfinished == undone.removesuffix(finish + b"\n\n")
+
+
 async def test_comments_stand_before_every_event(upstream: ScriptedUpstream) -> None:
     plain = await response(upstream, SHORT)
     commented = await response(upstream, replace(SHORT, comments=True))
@@ -284,9 +307,10 @@ async def test_what_the_system_did_not_take_is_not_sent(upstream: ScriptedUpstre
     async with Peer(upstream) as peer:
         await peer.ask()
         request = await upstream.received()
-        await upstream.until(lambda: request.sent > 0)
+        with pytest.raises(TimeoutError):
+            await request.wait_finished(timeout=0.5)
     await request.wait_closed()
-    assert request.sent < 50
+    assert 0 < request.sent < 50
 
 
 async def test_a_peer_that_reads_late_misses_nothing(upstream: ScriptedUpstream) -> None:
@@ -305,6 +329,8 @@ async def test_a_delay_is_before_the_head(upstream: ScriptedUpstream) -> None:
     async with Peer(upstream) as peer:
         await peer.ask()
         request = await upstream.received()
+        with pytest.raises(TimeoutError):
+            await request.wait_finished(timeout=0.05)
         peer.half_close()
         assert await peer.read_all() == b""
     await request.wait_closed()

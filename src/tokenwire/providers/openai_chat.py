@@ -111,7 +111,9 @@ class ChatParser:
         self.outcome: Answer | UpstreamFailure | None = None
         self._message_id = message_id
         self._sse = sse.Parser()
-        self._open: str | None = None
+        self._kind: str | None = None
+        self._text_open = False
+        self._reasoning_open = False
         self._spans = 0
         self._texts: list[str] = []
         self._happened: list[events.Event] = []
@@ -142,12 +144,11 @@ class ChatParser:
 
     def close(self) -> list[events.Event]:
         """Ends what is open."""
-        opened, self._open = self._open, None
-        if opened == "text":
-            return [events.TextMessageEnd(self._message_id)]
-        if opened == "reasoning":
-            return [events.ReasoningMessageEnd(self._span_id), events.ReasoningEnd(self._span_id)]
-        return []
+        ends = self._end_reasoning()
+        if self._text_open:
+            self._text_open = False
+            ends.append(events.TextMessageEnd(self._message_id))
+        return ends
 
     @property
     def _span_id(self) -> str:
@@ -193,17 +194,30 @@ class ChatParser:
             self._usage = _usage(chunk.usage)
 
     def _say(self, kind: str, text: str) -> None:
-        if self._open != kind:
+        if self._kind != kind:
             self._flush()
-            self._happened += self.close()
-            self._open = kind
-            if kind == "text":
-                self._happened.append(events.TextMessageStart(self._message_id, "assistant"))
-            else:
-                self._spans += 1
-                self._happened.append(events.ReasoningStart(self._span_id))
-                self._happened.append(events.ReasoningMessageStart(self._span_id, "reasoning"))
+            self._kind = kind
+            self._happened += self._begin_text() if kind == "text" else self._begin_reasoning()
         self._texts.append(text)
+
+    def _begin_text(self) -> list[events.Event]:
+        begun = self._end_reasoning()
+        if not self._text_open:
+            # once a message: it stays open while the model reasons again in between
+            self._text_open = True
+            begun.append(events.TextMessageStart(self._message_id, "assistant"))
+        return begun
+
+    def _begin_reasoning(self) -> list[events.Event]:
+        self._spans += 1
+        self._reasoning_open = True
+        return [events.ReasoningStart(self._span_id), events.ReasoningMessageStart(self._span_id, "reasoning")]
+
+    def _end_reasoning(self) -> list[events.Event]:
+        if not self._reasoning_open:
+            return []
+        self._reasoning_open = False
+        return [events.ReasoningMessageEnd(self._span_id), events.ReasoningEnd(self._span_id)]
 
     def _flush(self) -> None:
         # one delta for all text of a read: a client draws one event a tick, however fast they come
@@ -211,7 +225,7 @@ class ChatParser:
             return
         text = self._texts[0] if len(self._texts) == 1 else "".join(self._texts)
         self._texts.clear()
-        if self._open == "text":
+        if self._kind == "text":
             self._happened.append(events.TextMessageContent(self._message_id, text))
         else:
             self._happened.append(events.ReasoningMessageContent(self._span_id, text))

@@ -102,5 +102,5 @@ class MemoryStore:
 
 
 def _footprint(log: MemoryLog) -> int:
-    # bytes objects and list slots around the payloads: measured, docs/architecture.md (memory)
-    return log.size + 48 * log.length + 1024
+    # what objects and lists weigh around the payloads: measured (docs/architecture.md, memory)
+    return log.size + 80 * log.length + 650

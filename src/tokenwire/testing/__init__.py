@@ -6,7 +6,7 @@
 ...     request = await upstream.received()
 ...     await request.step()  # "Hel" is on the wire, "lo" is not
 
-`ScriptedUpstream.in_thread()` is the same for tests without a loop, and `python -m tokenwire.testing upstream`
+`ScriptedUpstream.in_thread()` is the same for tests without a loop, `python -m tokenwire.testing upstream`
 for a shell.
 """
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import dataclasses
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -27,6 +28,8 @@ examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a tool until it is interrupted; the exit code is 2 where it cannot start."""
     options = parser().parse_args(arguments)
+    # A shell starts its background jobs with interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         asyncio.run(_serve(options.port, reply_of(options)))
     except KeyboardInterrupt:
