@@ -25,7 +25,7 @@ KEY = "sk-do-not-show-me"
         "{!r:>40}".format,
         "{:>40}".format,
         lambda secret: "%s %r" % (secret, secret),  # noqa: UP031
-        lambda secret: f"{secret} {secret!r} {[secret]} {dict(key=secret)}",
+        lambda secret: f"{secret} {secret!r} {[secret]} {(secret,)}",
         lambda secret: repr(Target(name="n", provider="p", model="m", base_url="http://x", key=secret)),
         lambda secret: logging.makeLogRecord({"msg": "key %s", "args": (secret,)}).getMessage(),
     ],
@@ -36,7 +36,9 @@ def test_no_text_shows_it(shown: Callable[[Secret], str]) -> None:
     assert "****" in text
 
 
-@pytest.mark.parametrize("written", [json.dumps, msgspec.json.encode, msgspec.to_builtins, pickle.dumps, copy.copy, vars])
+@pytest.mark.parametrize(
+    "written", [json.dumps, msgspec.json.encode, msgspec.to_builtins, pickle.dumps, copy.copy, vars]
+)
 def test_nothing_takes_it_along(written: Callable[[Secret], object]) -> None:
     with pytest.raises(TypeError) as refused:
         written(Secret(KEY))

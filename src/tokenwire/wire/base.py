@@ -36,8 +36,6 @@ class Wire(Protocol):
 
     name: str
     """As the configuration and the log spell it."""
-    resumes: bool
-    """Whether this wire's clients come back by themselves after a lost connection."""
     repeats_terminal: bool
     """Whether a resume past the end gets the terminal event again (without an offset) rather than nothing."""
 

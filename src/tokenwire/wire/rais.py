@@ -14,7 +14,6 @@ class Rais:
     """``text* (done | error)``; everything else a run may say has no word in this wire."""
 
     name = "rais"
-    resumes = False
     repeats_terminal = False
 
     def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:

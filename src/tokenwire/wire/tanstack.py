@@ -21,7 +21,6 @@ class Tanstack:
     """The newest client: AG-UI with its own ids, offsets on every event, reconnect and join."""
 
     name = "tanstack"
-    resumes = True
     repeats_terminal = True
 
     def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
@@ -51,7 +50,6 @@ class TanstackLegacy:
     """The 0.10.0 client: UI messages in, no ids, errors and reasoning in its own shapes."""
 
     name = "tanstack-legacy"
-    resumes = False
     repeats_terminal = False
 
     def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
