@@ -109,12 +109,12 @@ class ChatParser:
 
     def __init__(self, message_id: str) -> None:
         self.outcome: Answer | UpstreamFailure | None = None
-        self._message_id = message_id
+        self._first_id = message_id
         self._sse = sse.Parser()
         self._kind: str | None = None
-        self._text_open = False
+        self._messages = 0
+        self._message_open = False
         self._reasoning_open = False
-        self._spans = 0
         self._texts: list[str] = []
         self._happened: list[events.Event] = []
         self._reason: events.FinishReason | None = None
@@ -145,14 +145,10 @@ class ChatParser:
     def close(self) -> list[events.Event]:
         """Ends what is open."""
         ends = self._end_reasoning()
-        if self._text_open:
-            self._text_open = False
+        if self._message_open:
+            self._message_open = False
             ends.append(events.TextMessageEnd(self._message_id))
         return ends
-
-    @property
-    def _span_id(self) -> str:
-        return f"{self._message_id}-reasoning-{self._spans}"
 
     def _read(self, messages: list[sse.Message]) -> list[events.Event]:
         for message in messages:
@@ -201,23 +197,38 @@ class ChatParser:
         self._texts.append(text)
 
     def _begin_text(self) -> list[events.Event]:
-        begun = self._end_reasoning()
-        if not self._text_open:
-            # once a message: it stays open while the model reasons again in between
-            self._text_open = True
-            begun.append(events.TextMessageStart(self._message_id, "assistant"))
-        return begun
+        return self._end_reasoning() or self._begin_message()
 
     def _begin_reasoning(self) -> list[events.Event]:
-        self._spans += 1
+        """Reasoning belongs to the message that is open, and stands before its text.
+
+        The message is begun first: a client that joins rebuilds its bubble at the message's start, and would drop
+        reasoning that came before (docs/wires/tanstack.md 5.4). Reasoning after text begins another message: under
+        the same one the newest client would show that text twice.
+        """
+        begun = self.close() + self._begin_message()
         self._reasoning_open = True
-        return [events.ReasoningStart(self._span_id), events.ReasoningMessageStart(self._span_id, "reasoning")]
+        span = self._span_id
+        return [*begun, events.ReasoningStart(span), events.ReasoningMessageStart(span, "reasoning")]
+
+    def _begin_message(self) -> list[events.Event]:
+        self._messages += 1
+        self._message_open = True
+        return [events.TextMessageStart(self._message_id, "assistant")]
 
     def _end_reasoning(self) -> list[events.Event]:
         if not self._reasoning_open:
             return []
         self._reasoning_open = False
         return [events.ReasoningMessageEnd(self._span_id), events.ReasoningEnd(self._span_id)]
+
+    @property
+    def _message_id(self) -> str:
+        return self._first_id if self._messages == 1 else f"{self._first_id}-{self._messages}"
+
+    @property
+    def _span_id(self) -> str:
+        return f"{self._message_id}-reasoning"
 
     def _flush(self) -> None:
         # one delta for all text of a read: a client draws one event a tick, however fast they come

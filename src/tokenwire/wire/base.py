@@ -1,19 +1,19 @@
 """What a wire is, and the encoder that a reader writes with.
 
-A wire turns a request body into a :class:`ChatRequest`, and each logged event into at most one event of its own
-protocol. A framing (:mod:`.sse`, :mod:`.ndjson`) cuts those into messages. At most one, because an offset names
-exactly one event: a replay then numbers everything as the first delivery did.
+A wire turns a request body into a :class:`ChatRequest`, and each logged event into events of its own protocol. A
+framing (:mod:`.sse`, :mod:`.ndjson`) cuts those into messages. Where events carry offsets, a logged event becomes at
+most one, because an offset names exactly one: a replay then numbers everything as the first delivery did.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from ..errors import Failure
 from . import ndjson, sse
 from .request import ChatRequest, Envelope
 
-Translate = Callable[[bytes], bytes | None]
-"""The canonical JSON of a logged event -> the wire's JSON for it, or ``None`` where the wire has no word for it."""
+Translate = Callable[[bytes], Sequence[bytes]]
+"""The canonical JSON of a logged event -> the wire's JSON for it: nothing where the wire has no word for it."""
 
 
 class Framing(NamedTuple):
@@ -67,12 +67,10 @@ class Encoder:
         translate, frame, prefix = self._translate, self._frame, self._prefix
         out = []
         for seq, payload in enumerate(payloads, after + 1):
-            event = translate(payload)
-            if event is not None:
+            for event in translate(payload):
                 out.append(frame(event, None if prefix is None else b"%b%d" % (prefix, seq)))
         return out[0] if len(out) == 1 else b"".join(out)
 
     def repeat(self, payload: bytes) -> bytes:
         """A record once more, without an offset, so that no client takes it for one it has seen."""
-        event = self._translate(payload)
-        return b"" if event is None else self._frame(event, None)
+        return b"".join(self._frame(event, None) for event in self._translate(payload))

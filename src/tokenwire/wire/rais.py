@@ -1,5 +1,7 @@
 """RAIS v1, the wire of react-ai-stream's ``useAIChat`` (docs/wires/rais.md)."""
 
+from collections.abc import Sequence
+
 from .. import events
 from ..errors import Failure
 from .base import SSE, Framing, Translate
@@ -34,16 +36,16 @@ class Rais:
         return "text/plain; charset=utf-8", failure.message.encode()
 
 
-def translate(payload: bytes) -> bytes | None:
+def translate(payload: bytes) -> Sequence[bytes]:
     """The RAIS event for a logged event, if there is one (4)."""
     if payload.startswith(_TEXT):
-        return b'{"type":"text","text":' + payload.partition(b',"delta":')[2]
+        return (b'{"type":"text","text":' + payload.partition(b',"delta":')[2],)
     if not events.is_terminal(payload):
-        return None
+        return ()
     terminal = events.decode(payload)
     if isinstance(terminal, events.RunError):
-        return b'{"type":"error","error":' + events.quote(terminal.message) + b"}"
-    return _DONE
+        return (b'{"type":"error","error":' + events.quote(terminal.message) + b"}",)
+    return (_DONE,)
 
 
 RAIS = Rais()

@@ -5,6 +5,8 @@ client, which resumes; ``tanstack-legacy`` is that of the 0.10.0 era, which does
 NDJSON.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from .. import events
@@ -73,50 +75,49 @@ class TanstackLegacy:
         return _json_refusal(failure)
 
 
-def translate_new(payload: bytes) -> bytes | None:
+def translate_new(payload: bytes) -> Sequence[bytes]:
     """The newest dialect's event: the logged one, but for errors, stops and the start of reasoning."""
     if payload.startswith(_TEXT):
-        return payload
+        return (payload,)
     event = events.decode(payload)
     if isinstance(event, events.RunError | events.RunFinished):
-        return _terminal(event)
+        return (_terminal(event),)
     if isinstance(event, events.ReasoningStart):
-        return _step_started(event)
-    return payload
+        return (_step_started(event),)
+    return (payload,)
 
 
 class LegacyTranslator:
     """The legacy dialect's events for one response.
 
     This client stays busy for ever when an answer ends without anything visible (2.2), so an empty answer is told as
-    the error it is.
+    the error it is. Reasoning is told twice, in the words of both generations (2.3): a newest client behind a
+    hand-written adapter sends no run id, and is taken for a legacy one.
     """
 
     def __init__(self) -> None:
         self._visible = False
 
-    def __call__(self, payload: bytes) -> bytes | None:
-        """The event for a logged one."""
+    def __call__(self, payload: bytes) -> Sequence[bytes]:
+        """The events for a logged one."""
         if payload.startswith(_TEXT):
             self._visible = self._visible or not _is_blank(payload)
-            return payload
+            return (payload,)
         event = events.decode(payload)
         if isinstance(event, events.RunError):
-            return _terminal(event)
+            return (_terminal(event),)
         if isinstance(event, events.RunFinished):
             if self._visible or event.finish_reason == "cancelled":
-                return _terminal(event)
+                return (_terminal(event),)
             empty = Failure(Code.empty_answer)
-            return _terminal(events.RunError(empty.message, empty.code, event.thread_id, event.run_id))
+            return (_terminal(events.RunError(empty.message, empty.code, event.thread_id, event.run_id)),)
         if isinstance(event, events.ReasoningStart):
-            return _step_started(event)
+            return (_step_started(event),)
         if isinstance(event, events.ReasoningMessageContent):
             self._visible = True
             step = {"stepId": event.message_id, "stepName": event.message_id, "delta": event.delta}
-            return _json.encode({"type": "STEP_FINISHED", **step})
-        if isinstance(event, events.ReasoningMessageStart | events.ReasoningMessageEnd | events.ReasoningEnd):
-            return None
-        return payload
+            return (payload, _json.encode({"type": "STEP_FINISHED", **step}))
+        return (payload,)
 
 
 def _terminal(event: events.Terminal) -> bytes:

@@ -1,0 +1,1 @@
+export { ChatClient, fetchHttpStream, fetchServerSentEvents, stream } from '@tanstack/ai-client';
