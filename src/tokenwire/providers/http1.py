@@ -113,7 +113,7 @@ class Http1Exchange:
     def release(self) -> None:
         """Lets the rest of the body pass, if it is there within a moment."""
         self.sink = None
-        if self.connection is not None:
+        if self.connection is not None and not self.connection.complete:
             self._loop.call_later(_RELEASE_SECONDS, self._give_up)
 
     def lose(self, reason: str, *, again: bool = False) -> None:
@@ -135,6 +135,9 @@ class Http1Exchange:
 
 class _Connection(asyncio.Protocol):
     """A socket that carries one exchange after the other."""
+
+    complete = False
+    """Whether the answer under way has been read to its end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, idle: "list[_Connection]") -> None:
         self._loop = loop
@@ -176,23 +179,17 @@ class _Connection(asyncio.Protocol):
         if exchange is None:  # nobody asked: not to be trusted with the next question
             self._transport.abort()
             return
-        self._heard = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._detach()
-            self._transport.abort()
-            exchange.lose(f"not HTTP: {error}")
-            return
-        if self._status == 0:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_LIMIT:
-                self._detach()
-                self._transport.abort()
-                exchange.lose("endless headers")
-                return
+        if not self._heard:
+            self._heard = True
+            exchange.request = b""  # not to be sent again, and not to be held for as long as the answer takes
+        fault = self._parse(data)
         self._push(exchange)
-        if self._complete:
+        if self._exchange is not exchange:  # the sink aborted it just now
+            return
+        if fault is not None:
+            self.abort()
+            exchange.lose(fault)
+        elif self.complete:
             self._finish(exchange)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -231,7 +228,7 @@ class _Connection(asyncio.Protocol):
         self._bodies.append(body)
 
     def on_message_complete(self) -> None:
-        self._complete = self._status != 0
+        self.complete = self._status != 0
 
     def _begin_answer(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -239,9 +236,21 @@ class _Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._status = 0
         self._told = True
-        self._complete = False
+        self.complete = False
         self._until_close = False
         self._keep = False
+
+    def _parse(self, data: bytes) -> str | None:
+        """Takes in a read; gives what is wrong with it."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            return f"not HTTP: {error}"
+        if self._status == 0:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_LIMIT:
+                return "endless headers"
+        return None
 
     def _push(self, exchange: Http1Exchange) -> None:
         if not self._told and exchange.sink is not None:
@@ -255,8 +264,6 @@ class _Connection(asyncio.Protocol):
                 exchange.sink.body(data)
 
     def _finish(self, exchange: Http1Exchange) -> None:
-        if self._exchange is not exchange:  # the sink aborted it just now
-            return
         self._detach()
         if self._keep and not self._transport.is_closing():
             self._rest()

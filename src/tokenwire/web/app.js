@@ -15,7 +15,7 @@ const scroller = new FollowingScroller(byId("scroller"), byId("column"), (follow
 });
 
 const inspector = new Inspector();
-const transcript = new Transcript(byId("messages"), { retry: () => chat.retry() });
+const transcript = new Transcript(byId("messages"), { retry });
 const choices = new Choices(
   {
     model: /** @type {HTMLSelectElement} */ (byId("model")),
@@ -51,6 +51,13 @@ function send(text) {
   scroller.follow();
 }
 
+function retry() {
+  chat.retry();
+  scroller.follow();
+  // The button that was pressed is gone.
+  composer.focus();
+}
+
 themeToggle(byId("theme"));
 jump.addEventListener("click", () => {
   scroller.follow();
@@ -62,14 +69,16 @@ byId("new-chat").addEventListener("click", () => {
 });
 byId("starters").addEventListener("click", ({ target }) => {
   const starter = target instanceof Element ? target.closest("button") : null;
-  if (starter) send(starter.dataset.prompt ?? "");
+  if (!starter) return;
+  send(starter.dataset.prompt ?? "");
+  composer.focus();
 });
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || event.isComposing) return;
   if (inspector.contains(event.target)) inspector.close();
   else chat.stop();
 });
-addEventListener("pagehide", () => chat.save());
+addEventListener("pagehide", () => chat.leave());
 
 // Some on-screen keyboards cover the page without resizing it; then only this viewport knows what can be seen.
 const viewport = window.visualViewport;

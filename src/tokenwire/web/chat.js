@@ -88,13 +88,14 @@ export class Chat {
     this.stop();
     this.#run = null;
     this.#conversation = newConversation();
-    this.save();
+    saveConversation(this.#conversation);
     this.#transcript.show([]);
     this.#announce("New chat");
   }
 
-  save() {
-    saveConversation(this.#conversation);
+  /** Keep what was said of an answer under way, in case its run is gone when the page is back. */
+  leave() {
+    if (this.running) saveConversation(this.#conversation);
   }
 
   get #last() {
@@ -146,7 +147,7 @@ export class Chat {
     delete answer.error;
     this.#transcript.update(answer);
     this.#transcript.setConnection(answer, replay ? "Rejoining…" : "");
-    this.save();
+    saveConversation(this.#conversation);
     this.#announce("Waiting for the answer");
     let rewound = !replay;
     try {
@@ -170,13 +171,13 @@ export class Chat {
         },
       });
     } catch (error) {
-      if (run.stopped) return;
       const failure = error instanceof RunFailure ? error : new RunFailure("Something went wrong.", "page");
       if (failure !== error) console.error(error);
       fail(answer, failure.message, failure.resumable);
       this.#inspector.note(`failed: ${failure.code}`);
     }
-    if (run === this.#run && !run.stopped) this.#settle(answer);
+    // Whoever stopped the run has settled its answer.
+    if (!run.stopped) this.#settle(answer);
   }
 
   /** @param {Metrics} metrics */
@@ -187,15 +188,13 @@ export class Chat {
 
   /** @param {Message} answer whose run is over, or out of reach */
   #settle(answer) {
-    if (!answer.error?.resumable) {
-      this.#conversation.run = null;
-    }
+    if (!answer.error?.resumable) this.#conversation.run = null;
     if (this.#metrics) {
       answer.tokens = this.#metrics.tokens;
       answer.tokensPerSecond = this.#metrics.tokensPerSecond ?? undefined;
     }
     this.#transcript.update(answer);
-    this.save();
+    saveConversation(this.#conversation);
     this.#announce(
       { finished: `Answer: ${answer.content}`, stopped: "Stopped", failed: "", running: "" }[answer.status ?? "failed"],
     );

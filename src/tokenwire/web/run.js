@@ -69,7 +69,7 @@ export class Run {
       try {
         if (await this.#read(listener, failures > 0)) return;
       } catch (error) {
-        if (error instanceof RunFailure) throw error;
+        if (error instanceof RunFailure && !this.stopped) throw error;
       }
       if (this.stopped) return;
       if (this.#seen.size > known) failures = 0;
