@@ -60,7 +60,7 @@ export function fail(answer, message, resumable) {
 }
 
 /**
- * Forget what was said so far: a replay will say it again.
+ * Forget what was said so far: the run is told from its beginning.
  *
  * @param {Message} answer
  */

@@ -50,7 +50,8 @@ export class Chat {
     this.#metrics = new Metrics(run, { replayed: true });
     this.#inspector.begin(this.#metrics);
     this.#inspector.note("joining after a reload");
-    this.#follow(this.#run, answer, this.#metrics, { replay: true });
+    this.#follow(this.#run, answer, this.#metrics);
+    this.#transcript.setConnection(answer, "Rejoining…");
   }
 
   /** @param {string} text */
@@ -140,24 +141,21 @@ export class Chat {
    * @param {Run} run
    * @param {Message} answer
    * @param {Metrics} metrics
-   * @param {{ replay?: boolean }} [options] replay: the events begin again at the first
    */
-  async #follow(run, answer, metrics, { replay = false } = {}) {
+  async #follow(run, answer, metrics) {
     answer.status = "running";
     delete answer.error;
     this.#transcript.update(answer);
-    this.#transcript.setConnection(answer, replay ? "Rejoining…" : "");
+    this.#transcript.setConnection(answer, "");
     saveConversation(this.#conversation);
     this.#announce("Waiting for the answer");
-    let rewound = !replay;
     try {
       await run.follow({
+        begin: () => {
+          rewind(answer);
+          this.#transcript.setConnection(answer, "");
+        },
         event: (event, offset) => {
-          if (!rewound) {
-            rewind(answer);
-            this.#transcript.setConnection(answer, "");
-            rewound = true;
-          }
           applyEvent(answer, event);
           metrics.record(event);
           this.#remember(metrics);

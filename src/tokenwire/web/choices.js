@@ -28,7 +28,7 @@ export class Choices {
     }
   }
 
-  /** Ask the server what there is to choose from. Without an answer there is nothing to choose, and the chat goes on. */
+  /** Ask the server what there is to choose from. Without its answer there is nothing to choose; the chat goes on. */
   async load() {
     const response = await fetch("models").catch(() => null);
     const offer = response?.ok ? await response.json().catch(() => null) : null;

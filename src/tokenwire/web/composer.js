@@ -10,7 +10,9 @@ export class Composer {
   #touch = matchMedia("(pointer: coarse)");
 
   /**
-   * @param {{ form: HTMLFormElement, input: HTMLTextAreaElement, send: HTMLButtonElement, stop: HTMLButtonElement }} parts
+   * @param {{
+   *   form: HTMLFormElement, input: HTMLTextAreaElement, send: HTMLButtonElement, stop: HTMLButtonElement
+   * }} parts
    * @param {{ send(text: string): void, stop(): void }} actions
    */
   constructor({ form, input, send, stop }, actions) {

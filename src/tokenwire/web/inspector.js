@@ -86,9 +86,8 @@ export class Inspector {
    * @param {string} text
    */
   note(text) {
-    this.#append(
-      element("li", { class: "note" }, element("span", {}, text), element("span", { class: "since" }, this.#sinceSend())),
-    );
+    const since = element("span", { class: "since" }, this.#sinceSend());
+    this.#append(element("li", { class: "note" }, element("span", {}, text), since));
   }
 
   close() {
@@ -175,7 +174,8 @@ function showLines(list, endpoint) {
     "react-ai-stream": `useAIChat({endpoint: '${endpoint}'})`,
   };
   for (const [name, line] of Object.entries(lines)) {
-    const copy = element("button", { type: "button", class: "copy", "aria-label": `Copy the ${name} line` }, icon("copy"));
+    const label = `Copy the ${name} line`;
+    const copy = element("button", { type: "button", class: "copy", "aria-label": label }, icon("copy"));
     copy.addEventListener("click", () => copyFrom(copy, line));
     list.append(element("dt", {}, name), element("dd", {}, element("code", { tabindex: "0" }, line), copy));
   }

@@ -13,9 +13,10 @@ const PASSING = new Set([502, 503, 504]);
 /**
  * @typedef {{ type: string, [field: string]: any }} RunEvent
  * @typedef {{
+ *   begin(): void,
  *   event(event: RunEvent, offset: string | null): void,
  *   connection(state: "open" | "lost"): void,
- * }} RunListener `connection` speaks only of changes after the first contact
+ * }} RunListener `begin` comes before the first event; `connection` speaks of changes after the first contact
  */
 
 export class RunFailure extends Error {
@@ -38,6 +39,7 @@ export class Run {
   #seen = new Set();
   /** @type {string | null} */
   #offset = null;
+  #begun = false;
 
   /**
    * @param {string} id
@@ -159,6 +161,8 @@ export class Run {
       this.#offset = offset;
     }
     const event = parseEvent(data);
+    if (!this.#begun) listener.begin();
+    this.#begun = true;
     listener.event(event, offset);
     return event.type === "RUN_FINISHED" || event.type === "RUN_ERROR";
   }

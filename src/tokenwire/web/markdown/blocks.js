@@ -124,14 +124,15 @@ function list(lines, from, open, depth) {
   let end = from;
   for (let at = from; at < lines.length; at++) {
     const item = RULE.test(lines[at]) ? null : ITEM.exec(lines[at]);
-    const depthOf = indentOf(lines[at]);
-    if (item && depthOf < indent.length + 2 && /\d/.test(item[2]) === ordered) items.push([item[3] ?? ""]);
-    else if (item && depthOf <= indent.length) break;
-    else if (lines[at].trim() && depthOf <= indent.length && !isLazy(lines, at)) break;
+    const column = indentOf(lines[at]);
+    if (item && column < indent.length + 2 && /\d/.test(item[2]) === ordered) items.push([item[3] ?? ""]);
+    else if (item && column <= indent.length) break;
+    else if (lines[at].trim() && column <= indent.length && !isLazy(lines, at)) break;
     else items[items.length - 1].push(dedent(lines[at], indent.length + marker.length + 1));
     if (lines[at].trim()) end = at + 1;
   }
-  const made = items.map((inner, index) => listItem(inner, isLast(lines, end, open) && index === items.length - 1, depth + 1));
+  const unfinished = isLast(lines, end, open) ? items.length - 1 : -1;
+  const made = items.map((inner, index) => listItem(inner, index === unfinished, depth + 1));
   const start = Number.parseInt(marker, 10);
   return { node: element(ordered ? "ol" : "ul", { start: ordered && start !== 1 && String(start) }, made), end };
 }
@@ -195,14 +196,21 @@ function table(lines, from, open) {
   const whole = isLast(lines, end, open) && !/[^\\]\|\s*$/.test(lines[end - 1]) ? end - 1 : end;
   if (whole === from) return { node: null, end };
   const [head, rule = [], ...rows] = lines.slice(from, whole).map(cells);
-  const alignments = rule.map((cell) => (/^:-+:$/.test(cell) ? "align-center" : cell.endsWith("-:") ? "align-right" : ""));
+  const alignments = rule.map(alignment);
   const row = (/** @type {string[]} */ texts, /** @type {string} */ tag) =>
     element("tr", {}, head.map((_, column) =>
-      element(tag, { class: alignments[column] || false }, inline(texts[column] ?? "")),
+      element(tag, { class: alignments[column] ?? false }, inline(texts[column] ?? "")),
     ));
   const body = rows.map((texts) => row(texts, "td"));
-  const node = element("table", {}, element("thead", {}, row(head, "th")), element("tbody", {}, body));
+  const thead = element("thead", {}, row(head, "th"));
+  const node = element("table", {}, thead, element("tbody", {}, body));
   return { node: element("div", { class: "table", tabindex: "0" }, node), end };
+}
+
+/** @param {string} cell of the rule under a table's head */
+function alignment(cell) {
+  if (/^:-+:$/.test(cell)) return "align-center";
+  return cell.endsWith(":") && "align-right";
 }
 
 /**

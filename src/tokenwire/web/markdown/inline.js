@@ -8,7 +8,11 @@ const LINE_BREAK = /\\?\n[ \t]*|<br\s*\/?>/iy;
 const BARE_URL = /https?:\/\/[^\s<>`]{1,2000}/y;
 const TICKS = /`+/y;
 const BRACKETED_URL = /<(https?:\/\/[^\s<>]+|mailto:[^\s<>]+)>/y;
-const LINK_TARGET = /\(\s*(?:<([^<>\n]*)>|((?:[^\s()\\]|\\.|\([^\s()]*\))*))(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?\s*\)/y;
+const LINK_TITLE = /(?:\s+(?:"[^"]*"|'[^']*'|\([^)]*\)))?/;
+const LINK_TARGET = new RegExp(
+  String.raw`\(\s*(?:<([^<>\n]*)>|((?:[^\s()\\]|\\.|\([^\s()]*\))*))${LINK_TITLE.source}\s*\)`,
+  "y",
+);
 const LINK_TEXT_LIMIT = 1000;
 const DEPTH_LIMIT = 12;
 
