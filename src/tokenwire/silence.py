@@ -18,10 +18,11 @@ class Silence:
         self._timer: asyncio.TimerHandle | None = loop.call_later(self._interval, self._look)
 
     def end(self) -> None:
-        """Stops looking."""
+        """Stops looking, and lets go of whoever asked."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            del self._on_silence
 
     def _look(self) -> None:
         self._timer = self._loop.call_later(self._interval, self._look)

@@ -5,7 +5,6 @@ refused before it costs anything.
 """
 
 import re
-from urllib.parse import urlsplit
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,9 +39,9 @@ class OriginGate:
         """ASGI."""
         headers = dict(scope["headers"]) if scope["type"] == "http" else {}
         origin = headers.get(b"origin")
-        if origin is None or urlsplit(origin).netloc == headers.get(b"host"):
+        if origin is None or origin.partition(b"://")[2] == headers.get(b"host"):
             await self._app(scope, receive, send)
-        elif scope["method"] == "OPTIONS" or self._allows(origin.decode("latin-1")):
+        elif self._allows(origin.decode("latin-1")):
             await self._cors(scope, receive, send)
         else:
             await self._refusal(scope, receive, send)

@@ -7,6 +7,7 @@ leaves out (proxies, redirects, cookies, compression) an LLM API does not need; 
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ class Http1Transport:
         url = urlsplit(call.url)
         scheme, host = url.scheme, url.hostname or ""
         origin = (scheme, host, url.port or (443 if scheme == "https" else 80))
-        exchange = Http1Exchange(self._loop, sink, _request_bytes(call), lambda: self._connect(origin, exchange))
+        exchange = Http1Exchange(self._loop, sink, _request_bytes(call), partial(self._connect, origin))
         idle = self._idle.get(origin)
         if idle:
             idle.pop().carry(exchange, reused=True)
@@ -93,14 +94,14 @@ class Http1Exchange:
     """One call and its answer. See :class:`tokenwire.providers.transport.Exchange`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, sink: Sink, request: bytes, reconnect: Callable[[], None]
+        self, loop: asyncio.AbstractEventLoop, sink: Sink, request: bytes, connect: Callable[["Http1Exchange"], None]
     ) -> None:
         self.sink: Sink | None = sink
         self.request = request
         self.connecting: asyncio.Task[None] | None = None
         self.connection: _Connection | None = None
         self._loop = loop
-        self._reconnect = reconnect
+        self._connect = connect
 
     def abort(self) -> None:
         """Closes the socket at once."""
@@ -123,7 +124,7 @@ class Http1Exchange:
         if sink is None:
             return
         if again:
-            self._reconnect()
+            self._connect(self)
         else:
             self.sink = None
             sink.lost(reason)
@@ -269,8 +270,9 @@ class _Connection(asyncio.Protocol):
             self._rest()
         else:
             self._transport.close()
-        if exchange.sink is not None:
-            exchange.sink.end()
+        sink, exchange.sink = exchange.sink, None
+        if sink is not None:
+            sink.end()
 
     def _rest(self) -> None:
         self._idle.append(self)

@@ -20,7 +20,7 @@ class Audience:
     def join(self) -> None:
         """One more reader."""
         self.count += 1
-        self.dismiss()
+        self._stop_waiting()
 
     def leave(self) -> None:
         """One reader fewer."""
@@ -29,7 +29,12 @@ class Audience:
             self._timer = asyncio.get_running_loop().call_later(self._grace, self._on_empty)
 
     def dismiss(self) -> None:
-        """Stops waiting."""
+        """The run is over: whoever leaves from now on leaves nothing behind."""
+        self._grace = None
+        self._stop_waiting()
+        del self._on_empty
+
+    def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -20,13 +20,16 @@ class Engine:
         self._max_runs = max_runs
         self._max_run_bytes = max_run_bytes
         self._live: dict[str, Run] = {}
+        self._closed = False
 
     async def start(self, info: RunInfo, grace: float | None, source: Source) -> Log:
         """The log of this run, which is started if it is new and attached to if it is not.
 
         ``source`` begins for a new run only, so a repeated request never asks the model twice. Raises
-        :class:`Refusal` (``overloaded``) when too many runs are under way.
+        :class:`Refusal`: ``overloaded`` when too many runs are under way, ``shutting_down`` after :meth:`close`.
         """
+        if self._closed:
+            raise Refusal(Code.shutting_down)
         if len(self._live) >= self._max_runs:
             known = await self.store.find(info.key)
             if known is None:
@@ -64,7 +67,8 @@ class Engine:
         return True
 
     async def close(self) -> None:
-        """Ends every run that is under way, and lets the store go."""
+        """Ends every run that is under way, starts no more, and lets the store go."""
+        self._closed = True
         for run in tuple(self._live.values()):
             run.abandon(Failure(Code.shutting_down))
         await self.store.close()

@@ -13,8 +13,9 @@ BATCH = 512
 class Reader:
     """Follows one log from after a sequence number.
 
-    ``take`` what is there, else ``wait``; stop when ``done`` or ``gone``. Between records ``wait`` also returns when
-    nothing was taken for ``heartbeat`` seconds, and then ``due`` is true once.
+    ``take`` what is there, else ``wait``; stop when ``done`` or ``gone``. Say when something was ``sent``: after
+    ``heartbeat`` seconds without it ``wait`` returns, and ``due`` is true once. Taking is not sending: a wire may have
+    no word for what was taken.
     """
 
     def __init__(self, log: Log, after: int, heartbeat: float) -> None:
@@ -44,7 +45,6 @@ class Reader:
         records = self.log.read(self.position, BATCH)
         if records:
             self.position += len(records)
-            self._silence.active = True
         return records
 
     async def wait(self) -> None:
@@ -53,6 +53,10 @@ class Reader:
             return
         self._waiter = self._loop.create_future()
         await self._waiter
+
+    def sent(self) -> None:
+        """Something went out on the connection."""
+        self._silence.active = True
 
     def leave(self) -> None:
         """The connection is gone."""

@@ -1,6 +1,7 @@
 """A run in progress: what its source says goes into its log, and it ends exactly once."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -8,6 +9,8 @@ from .. import events
 from ..errors import Code, Failure
 from .audience import Audience
 from .log import Log
+
+logger = logging.getLogger("tokenwire.runs")
 
 
 class Source(Protocol):
@@ -54,7 +57,11 @@ class Run:
         (docs/wires/tanstack.md 5.4).
         """
         self.log.append([events.encode(events.RunStarted(self.info.thread_id, self.info.run_id))])
-        self._source.start(self)
+        try:
+            self._source.start(self)
+        except Exception:
+            logger.exception("the source of run %s does not start", self.info.run_id)
+            self.fail(Failure(Code.internal))
 
     def accept(self) -> None:
         """The source has a good answer coming: from now on a failure is told in the stream."""
@@ -66,7 +73,7 @@ class Run:
             return
         self.log.append([events.encode(event) for event in happened])
         if self.log.size > self._max_bytes:
-            self._source.stop()
+            self._stop()
             self.fail(Failure(Code.answer_too_long))
 
     def finish(
@@ -84,13 +91,13 @@ class Run:
     def cancel(self) -> None:
         """Somebody asked for the end: not a failure."""
         if not self.log.closed:
-            self.emit(self._source.stop())
+            self.emit(self._stop())
             self.finish("cancelled")
 
     def abandon(self, failure: Failure | None = None) -> None:
         """Nobody is there any more (or, by another ``failure``, the server itself leaves)."""
         if not self.log.closed:
-            self._source.stop()
+            self._stop()
             self.fail(failure or Failure(Code.abandoned))
 
     async def settle(self, limit: float) -> Failure | None:
@@ -109,6 +116,13 @@ class Run:
                 timer.cancel()
         return self.refusal
 
+    def _stop(self) -> Sequence[events.Event]:
+        try:
+            return self._source.stop()
+        except Exception:
+            logger.exception("the source of run %s does not stop", self.info.run_id)
+            return ()
+
     def _settle(self) -> None:
         if not self._settled:
             self._settled = True
@@ -122,6 +136,7 @@ class Run:
         self.log.append([events.encode(terminal)])
         self.log.close()
         self.audience.dismiss()
+        del self._source  # which knows the run: left to each other they would wait for the garbage collector
         self._settle()
         self._on_end(self, outcome)
 

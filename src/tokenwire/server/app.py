@@ -57,7 +57,7 @@ class App:
                 self._chat_route("/api/chat/ndjson", NDJSON, detect),
                 self._chat_route("/api/chat/rais", SSE, lambda _: RAIS, RAIS),
                 self._chat_route("/api/chat/tanstack", SSE, detect_tanstack),
-                Route("/api/chat/runs/{run}/cancel", _Endpoint(post=self._cancel)),
+                Route("/api/chat/runs/{run:path}/cancel", _Endpoint(post=self._cancel)),
                 Route("/models", _Endpoint(get=self._models)),
                 Route("/healthz", _Endpoint(get=_health, head=_health)),
                 Route("/", _Endpoint(get=_page, head=_page)),

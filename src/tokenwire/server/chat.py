@@ -118,7 +118,7 @@ class Chat:
         return self._follow(log, after, wire, framing)
 
     def _follow(self, log: Log, after: int, wire: Wire, framing: Framing) -> EventStream:
-        encoder = Encoder(wire, framing, log.key)
+        encoder = Encoder(wire, framing, log.key, after)
         run = self._engine.live(log)
         # a client whose connection broke after the end has nothing to come, and takes silence for a failure (5.2)
         parting = encoder.repeat(log.read(after - 1, 1)[0]) if log.closed and after == log.length else b""

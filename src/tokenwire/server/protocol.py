@@ -1,7 +1,7 @@
-"""uvicorn's HTTP protocol with a limit on how long a request's head may take.
+"""uvicorn's HTTP protocol with limits on the head of a request: its time and its size.
 
-uvicorn waits for ever for the rest of a half-sent head; a client that sends one and sleeps would hold a connection
-for as long as it likes. (The body's limit is :mod:`.body`'s.)
+uvicorn waits for ever for the rest of a half-sent head, and takes in a head of any size; a client that sends either
+would hold a connection, or memory, for as long as it likes. (The body's limits are :mod:`.body`'s.)
 """
 
 import asyncio
@@ -10,18 +10,28 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS = 15.0
+HEAD_BYTES = 64 * 1024
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Answers 408 and closes when a head that has begun, or a first one that has not, takes too long."""
+    """Answers 408 when a head that has begun, or a first one that has not, takes too long; 431 when it is too large."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -37,14 +47,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse)
+            self._head_bytes = 0
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, _TIMED_OUT)
 
     def _expect_no_head(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _refuse(self) -> None:
+    def _refuse(self, answer: bytes) -> None:
+        self._expect_no_head()
         if not self.transport.is_closing():
-            self.transport.write(_TIMED_OUT)
+            self.transport.write(answer)
             self.transport.close()

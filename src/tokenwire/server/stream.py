@@ -62,6 +62,7 @@ class EventStream:
             if not body and reader.due:
                 body = heartbeat
             if body:
+                reader.sent()
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             else:
                 await reader.wait()
@@ -74,7 +75,8 @@ class EventStream:
             (b"x-content-type-options", b"nosniff"),
             (b"x-run-id", self._log.info.run_id.encode("latin-1")),
         ]
-        if scope["http_version"] == "1.1":  # asked for by RAIS (docs/wires/rais.md 3), forbidden in HTTP/2
+        # asked for by RAIS (docs/wires/rais.md 3), forbidden in HTTP/2, and untrue where the client wants to close
+        if scope["http_version"] == "1.1" and (b"connection", b"close") not in scope["headers"]:
             headers.append((b"connection", b"keep-alive"))
         return headers
 

@@ -45,20 +45,20 @@ class Wire(Protocol):
     def numbered(self, framing: Framing) -> bool:
         """Whether events carry offsets in this framing."""
 
-    def translator(self) -> Translate:
-        """A translator for one response."""
+    def translator(self, after: int) -> Translate:
+        """A translator for one response, whose first record follows the sequence number ``after``."""
 
     def refusal(self, failure: Failure) -> tuple[str, bytes]:
         """Content type and body of an HTTP error, in a form this wire's clients can show."""
 
 
 class Encoder:
-    """Writes one response: the records of one log, in one wire and one framing."""
+    """Writes one response: the records of one log after a sequence number, in one wire and one framing."""
 
-    def __init__(self, wire: Wire, framing: Framing, key: str) -> None:
+    def __init__(self, wire: Wire, framing: Framing, key: str, after: int = 0) -> None:
         self.content_type = framing.content_type
         self.heartbeat = framing.heartbeat
-        self._translate = wire.translator()
+        self._translate = wire.translator(after)
         self._frame = framing.frame
         self._prefix = f"{key}:".encode() if wire.numbered(framing) else None
 

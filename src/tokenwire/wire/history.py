@@ -24,14 +24,19 @@ def conversation(rows: Iterable[Row]) -> tuple[Message, ...]:
     Raises :class:`Refusal` for an unknown role, and when no row is left that holds anything.
     """
     rows = tuple(rows)
-    anchored = {part.get("toolCallId") for row in rows for part in row.parts or () if part.get("type") == "tool-result"}
+    anchored = {
+        call_id
+        for row in rows
+        for part in row.parts or ()
+        if part.get("type") == "tool-result" and isinstance(call_id := part.get("toolCallId"), str)
+    }
     messages = tuple(_repaired(message for i, row in enumerate(rows) for message in _read(row, i, anchored)))
     if not messages:
         raise Refusal(Code.bad_request, "The messages of the request are all empty.")
     return messages
 
 
-def _read(row: Row, index: int, anchored: set[Any]) -> Iterator[Message]:
+def _read(row: Row, index: int, anchored: set[str]) -> Iterator[Message]:
     role = row.role or ("assistant" if row.parts is not None else None)
     if role in _IGNORED_ROLES:
         return
@@ -113,7 +118,7 @@ def _content(content: str | list[Any] | None) -> Iterator[Part]:
             text = part.get("text", part.get("content"))
             if isinstance(text, str) and text:
                 yield Text(text)
-        elif kind in _MEDIA and isinstance(source := part.get("source"), dict):
+        elif isinstance(kind, str) and kind in _MEDIA and isinstance(source := part.get("source"), dict):
             media = _media(_MEDIA[kind], source, part.get("metadata"))
             if media is not None:
                 yield media

@@ -27,7 +27,7 @@ class Rais:
         """``id:`` lines on SSE (9); NDJSON has no place for them in this wire."""
         return framing is SSE
 
-    def translator(self) -> Translate:
+    def translator(self, after: int) -> Translate:  # noqa: ARG002
         """See :func:`translate`."""
         return translate
 

@@ -39,7 +39,7 @@ class Tanstack:
         """``id:`` lines on SSE, envelopes on NDJSON (5.1)."""
         return True
 
-    def translator(self) -> Translate:
+    def translator(self, after: int) -> Translate:  # noqa: ARG002
         """See :func:`translate_new`."""
         return translate_new
 
@@ -66,9 +66,9 @@ class TanstackLegacy:
         """Never: one console warning per ``id:`` line, and nothing shown at all from NDJSON envelopes (2.9)."""
         return False
 
-    def translator(self) -> Translate:
+    def translator(self, after: int) -> Translate:
         """See :class:`LegacyTranslator`."""
-        return LegacyTranslator()
+        return LegacyTranslator(begun=after > 0)
 
     def refusal(self, failure: Failure) -> tuple[str, bytes]:
         """As for the newest client."""
@@ -95,8 +95,9 @@ class LegacyTranslator:
     hand-written adapter sends no run id, and is taken for a legacy one.
     """
 
-    def __init__(self) -> None:
-        self._visible = False
+    def __init__(self, *, begun: bool) -> None:
+        # what came before is not known here, and calling an answer empty that is not would be worse
+        self._visible = begun
 
     def __call__(self, payload: bytes) -> Sequence[bytes]:
         """The events for a logged one."""
