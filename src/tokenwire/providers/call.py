@@ -14,6 +14,7 @@ from .transport import Exchange, Transport
 logger = logging.getLogger("tokenwire.providers")
 
 _REFUSAL_BYTES = 64 * 1024
+_DETAIL_CHARACTERS = 500
 _NOT_A_STREAM = ("application/json", "text/html")
 
 
@@ -108,7 +109,7 @@ class ModelCall:
     def _refused(self) -> None:
         body = bytes(self._refusal or b"")
         if self._status == 200:
-            detail = f"not an event stream: {body[:500].decode('utf-8', 'replace')}"
+            detail = f"not an event stream: {body.decode('utf-8', 'replace')}"
             self._fail(UpstreamFailure(Code.upstream_malformed, detail=detail))
         else:
             self._fail(self._provider.refusal(self._status, self._headers, body))
@@ -125,6 +126,11 @@ class ModelCall:
         self._run.fail(failure)
 
     def _detail(self, failure: Failure) -> str:
-        """The detail on one line; upstreams are known to quote the key they refuse."""
+        """The detail on one line; upstreams are known to quote the key they refuse.
+
+        Cut after that: half a key that a cut left would not be recognised.
+        """
         detail = " ".join(failure.detail.split())
-        return detail.replace(self._target.key.reveal(), "****") if self._target.key else detail
+        if self._target.key is not None:
+            detail = detail.replace(self._target.key.reveal(), "****")
+        return detail[:_DETAIL_CHARACTERS]

@@ -20,6 +20,8 @@ from .base import Answer, HttpCall, Prompt, Target
 
 _json = msgspec.json.Encoder()
 
+_QUOTED_BYTES = 64 * 1024
+
 _FINISH_REASONS: dict[str, events.FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -56,7 +58,7 @@ class OpenAIChat:
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailure:
         """The status decides; the body is quoted for the log only."""
-        detail = f"HTTP {status}: {body[:500].decode('utf-8', 'replace')}"
+        detail = f"HTTP {status}: {body.decode('utf-8', 'replace')}"
         if status in (401, 403):
             return UpstreamFailure(Code.upstream_auth, detail=detail)
         if status == 429:
@@ -168,11 +170,11 @@ class ChatParser:
         try:
             chunk = _decode_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            quoted = data[:200].decode("utf-8", "replace")
+            quoted = data[:_QUOTED_BYTES].decode("utf-8", "replace")
             self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {quoted}")
             return
         if chunk.error is not None:
-            self.outcome = UpstreamFailure(_error_code(chunk.error), detail=repr(chunk.error)[:500])
+            self.outcome = UpstreamFailure(_error_code(chunk.error), detail=repr(chunk.error))
             return
         if chunk.choices:
             choice = chunk.choices[0]

@@ -5,9 +5,9 @@ would hold a connection, or memory, for as long as it likes. (The body's limits 
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_SECONDS = 15.0
 HEAD_BYTES = 64 * 1024
@@ -57,6 +57,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         self._expect_no_head()
+        under_way = cast(RequestResponseCycle | None, self.cycle)  # None before the first request
+        if under_way is not None and not under_way.response_complete:
+            self._expect_head()  # sent ahead of its time: the answer before it goes first
+            return
         if not self.transport.is_closing():
             self.transport.write(answer)
             self.transport.close()

@@ -16,20 +16,28 @@ from .app import App
 from .protocol import HttpProtocol
 
 _GRACEFUL_SECONDS = 5
+_BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. :raises ConfigError: when the address cannot be had."""
-    try:
-        info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.socket(info[0], info[1], info[2])
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(info[4])
-    except OSError as error:
-        reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise ConfigError(f"the address {host} port {port} {reason}; choose another with --port") from None
-    listener.setblocking(False)
-    return listener
+    """A listening socket: whoever connects before the server is ready waits for it.
+
+    :raises ConfigError: when the address cannot be had.
+    """
+    with contextlib.ExitStack() as undo:
+        try:
+            info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            listener = undo.enter_context(socket.socket(info[0], info[1], info[2]))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(info[4])
+            listener.listen(_BACKLOG)
+        except (OSError, UnicodeError) as error:
+            in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            reason = "is in use" if in_use else f"cannot be used: {getattr(error, 'strerror', 'not a host name')}"
+            raise ConfigError(f"the address {host} port {port} {reason}; choose another with --port") from None
+        listener.setblocking(False)
+        undo.pop_all()
+        return listener
 
 
 def serve(config: Config, listener: socket.socket, *, log_level: str, on_ready: Callable[[], None]) -> None:
@@ -50,7 +58,7 @@ def serve(config: Config, listener: socket.socket, *, log_level: str, on_ready: 
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        backlog=2048,
+        backlog=_BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACEFUL_SECONDS,
     )
