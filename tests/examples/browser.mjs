@@ -1,24 +1,9 @@
-import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-
-// The interop tests' packages: one copy of playwright-core is enough.
-const { chromium } = createRequire(new URL('../interop/package.json', import.meta.url))('playwright-core');
+import { launch } from '../chromium.mjs';
 
 const PATIENCE_MS = 10_000;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+const browser = await launch();
 
 let page;
 

@@ -1,23 +1,11 @@
-import { chromium } from 'playwright-core';
 import { answerLines } from './lines.mjs';
 import { serveSite } from './react/site.mjs';
+import { launch } from '../chromium.mjs';
 
 const PATIENCE_MS = 15_000;
 
 const origin = await serveSite();
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-});
+const browser = await launch();
 
 /** Requests as the network stack made them: preflights too, which the page itself never sees. */
 async function listen(page) {

@@ -8,28 +8,13 @@
 //   {"page": 1, "report": true}                         -> what the page logged, and asked the network for
 //   {"page": 1, "close": true}
 
-import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-
-const require = createRequire(new URL("../interop/package.json", import.meta.url));
-const { chromium } = require("playwright-core");
+import { launch } from "../chromium.mjs";
 
 const PATIENCE = 15_000;
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 const pages = [];
 
 async function open(options) {
