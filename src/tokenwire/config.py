@@ -7,7 +7,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -24,6 +25,8 @@ _EMBEDDED_MAX_TOKENS = 1024
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+_T = TypeVar("_T")
+
 Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
 
 
@@ -165,6 +168,8 @@ def load(path: Path | None, environ: Mapping[str, str], model: str | None = None
     for name, persona in file.personas.items():
         if persona.model is not None and persona.model not in targets:
             raise ConfigError(f"personas.{name}.model: there is no [models.{persona.model}]")
+    if file.policy.temperature[0] > file.policy.temperature[1]:
+        raise ConfigError("policy.temperature: the lower bound comes first")
     for wire in file.disconnect.__struct_fields__:
         file.disconnect.grace(wire)
     for origin in file.cors.origins:
@@ -190,11 +195,21 @@ def _read(path: Path) -> File:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
+    # one by one, because an error within a table of tables would not say which
+    for section, kind in (("models", ModelTable), ("personas", Persona)):
+        tables = data.get(section)
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            _convert(path, f"{section}.{name}", table, kind)
+    return _convert(path, "", data, File)
+
+
+def _convert(path: Path, place: str, data: object, kind: type[_T]) -> _T:
     try:
-        return msgspec.convert(data, File)
+        return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        problem, _, place = str(error).partition(" - at `$")
-        raise ConfigError(f"{path}: {place.rstrip('`').lstrip('.') or 'top level'}: {problem}") from None
+        problem, _, within = str(error).partition(" - at `$")
+        place = f"{place}{within.rstrip('`')}".lstrip(".") or "top level"
+        raise ConfigError(f"{path}: {place}: {problem}") from None
 
 
 def _from_environment(environ: Mapping[str, str], model: str | None) -> ModelTable:
@@ -242,7 +257,7 @@ def _target(name: str, table: ModelTable, environ: Mapping[str, str]) -> Target:
     base_url = table.base_url or (preset.base_url if preset else None)
     if base_url is None:
         raise ConfigError(f"{place}.base_url: an openai-compatible provider needs one")
-    if not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", base_url):
+    if not _is_base_url(base_url):
         raise ConfigError(f"{place}.base_url: not an http or https address without user, query or fragment")
     model = table.model or (preset.model if preset else None)
     if model is None:
@@ -262,3 +277,13 @@ def _target(name: str, table: ModelTable, environ: Mapping[str, str]) -> Target:
         temperature=table.temperature,
         max_tokens=table.max_tokens,
     )
+
+
+def _is_base_url(text: str) -> bool:
+    if not text.isascii() or not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", text):
+        return False
+    try:
+        url = urlsplit(text)
+        return bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False

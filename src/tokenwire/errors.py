@@ -79,6 +79,9 @@ class TokenwireError(Exception):
 class ConfigError(TokenwireError):
     """The operator's configuration is wrong. The text is one line that names the place and never a secret."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
 
 class Failure(TokenwireError):
     """Something a client is told.

@@ -41,6 +41,10 @@ class HttpCall(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    def __repr__(self) -> str:
+        # the headers hold a key, the body a conversation
+        return f"<HttpCall {self.method} {self.url}>"
+
 
 class Answer(NamedTuple):
     """The end of a complete answer."""

@@ -211,22 +211,28 @@ class _Connection(asyncio.Protocol):
     # httptools callbacks
 
     def on_message_begin(self) -> None:
-        self._headers: dict[str, str] = {}
+        if self.complete:
+            self._keep = False  # more than was asked for: what follows is of no interest, the connection of no use
+        else:
+            self._headers: dict[str, str] = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if not self.complete:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status >= 200:
+        if status >= 200 and not self.complete:
             self._status = status
-            framed = "content-length" in self._headers or "chunked" in self._headers.get("transfer-encoding", "")
+            coding = self._headers.get("transfer-encoding", "").lower()
+            framed = "content-length" in self._headers or "chunked" in coding
             self._until_close = not framed
             self._keep = framed and self._parser.should_keep_alive()
             self._told = False
 
     def on_body(self, body: bytes) -> None:
-        self._bodies.append(body)
+        if not self.complete:
+            self._bodies.append(body)
 
     def on_message_complete(self) -> None:
         self.complete = self._status != 0

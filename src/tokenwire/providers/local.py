@@ -78,6 +78,9 @@ class LocalModel:
         """Ends the process."""
         if self._watch is not None:
             self._watch.cancel()
+        await self._end()
+
+    async def _end(self) -> None:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
@@ -101,7 +104,7 @@ class LocalModel:
         except TimeoutError:
             address = ""
         if not address:
-            await self.stop()
+            await self._end()
             raise ConfigError(f"the model {self._file} could not be loaded: is it a GGUF file?")
         return address
 

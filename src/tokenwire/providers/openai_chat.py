@@ -21,6 +21,7 @@ from .base import Answer, HttpCall, Prompt, Target
 _json = msgspec.json.Encoder()
 
 _QUOTED_BYTES = 64 * 1024
+_DAY = 86_400
 
 _FINISH_REASONS: dict[str, events.FinishReason] = {
     "stop": "stop",
@@ -39,7 +40,7 @@ class OpenAIChat:
         """See :class:`tokenwire.providers.base.Provider`."""
         body: dict[str, Any] = {
             "model": target.model,
-            "messages": [_row(message) for message in prompt.messages],
+            "messages": [row for message in prompt.messages if (row := _row(message)) is not None],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -97,10 +98,14 @@ class _Usage(msgspec.Struct):
     completion_tokens_details: _TokenDetails | None = None
 
 
+_ABSENT = msgspec.Raw()
+
+
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: Any = None
+    error: msgspec.Raw = _ABSENT
+    object: Any = None
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
@@ -133,6 +138,8 @@ class ChatParser:
 
     def end(self) -> list[events.Event]:
         """The body ended. Complete after a finish reason, with or without ``[DONE]``; else truncated."""
+        if self.outcome is not None:
+            return []
         happened = self._read(self._sse.end())
         if isinstance(self.outcome, UpstreamFailure) and self.outcome.code is Code.upstream_malformed:
             self.outcome = None  # not nonsense: the half of an event that the cut left
@@ -170,11 +177,13 @@ class ChatParser:
         try:
             chunk = _decode_chunk(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            quoted = data[:_QUOTED_BYTES].decode("utf-8", "replace")
-            self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {quoted}")
+            self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {_quote(data)}")
             return
-        if chunk.error is not None:
-            self.outcome = UpstreamFailure(_error_code(chunk.error), detail=repr(chunk.error))
+        if chunk.object == "error":  # the whole chunk is one: older vLLMs
+            self._fail(data)
+            return
+        if chunk.error is not _ABSENT and bytes(chunk.error) != b"null":
+            self._fail(bytes(chunk.error))
             return
         if chunk.choices:
             choice = chunk.choices[0]
@@ -190,6 +199,9 @@ class ChatParser:
                 self._reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
         if chunk.usage is not None:
             self._usage = _usage(chunk.usage)
+
+    def _fail(self, error: bytes) -> None:
+        self.outcome = UpstreamFailure(_error_code(error), detail=_quote(error))
 
     def _say(self, kind: str, text: str) -> None:
         if self._kind != kind:
@@ -247,12 +259,15 @@ class ChatParser:
         self.outcome = Answer(self._reason or "stop", self._usage)
 
 
-def _row(message: Message) -> dict[str, Any]:
+def _row(message: Message) -> dict[str, Any] | None:
+    """A message in this API's shape; ``None`` where nothing of it can be sent."""
     content: str | list[dict[str, Any]]
     if all(isinstance(part, Text) for part in message.content):
         content = message.text
     else:
         content = [shape for part in message.content if (shape := _part(part)) is not None]
+    if not content and not message.tool_calls and message.role != "tool":
+        return None
     row: dict[str, Any] = {"role": message.role, "content": content}
     if message.tool_call_id is not None:
         row["tool_call_id"] = message.tool_call_id
@@ -296,21 +311,32 @@ def _usage(usage: _Usage) -> events.Usage:
     )
 
 
-def _error_code(error: Any) -> Code:
+class _Error(msgspec.Struct):
+    code: Any = None
+    type: Any = None
+
+
+def _error_code(error: bytes) -> Code:
     """An error object in the stream: its ``code`` may be a status, or a word that names one."""
-    code = error.get("code") if isinstance(error, dict) else None
-    kind = error.get("type") if isinstance(error, dict) else None
-    if code == 429 or "rate_limit" in f"{code} {kind}":
+    try:
+        known = msgspec.json.decode(error, type=_Error)
+    except (msgspec.DecodeError, RecursionError):
+        return Code.upstream_error
+    if known.code == 429 or any("rate_limit" in word for word in (known.code, known.type) if isinstance(word, str)):
         return Code.upstream_rate_limited
     return Code.upstream_error
+
+
+def _quote(data: bytes) -> str:
+    return data[:_QUOTED_BYTES].decode("utf-8", "replace")
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
-        return min(int(value), 86_400)
+        return min(int(value[:9]), _DAY)
     try:
         moment = email.utils.parsedate_to_datetime(value)
     except ValueError:
         return None
-    return max(0, round(moment.timestamp() - time.time()))
+    return min(max(0, round(moment.timestamp() - time.time())), _DAY)

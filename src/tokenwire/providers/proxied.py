@@ -20,6 +20,7 @@ class ProxiedTransport:
             auto_decompress=False,
             trust_env=True,
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"accept-encoding": "identity"},
         )
 
     def send(self, call: HttpCall, sink: Sink) -> "ProxiedExchange":
@@ -63,7 +64,7 @@ class ProxiedExchange:
                 async for data in response.content.iter_any():
                     if self._sink is not None:
                         self._sink.body(data)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             if self._sink is not None:
                 self._sink.lost(f"{type(error).__name__}: {error}")
         else:

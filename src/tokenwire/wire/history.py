@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
+import msgspec
+
 from ..errors import Code, Refusal
 from ..messages import Media, MediaKind, Message, Part, Text, ToolCall
 from .request import Row
@@ -63,7 +65,7 @@ def _read_assistant_parts(parts: list[dict[str, Any]]) -> Iterator[Message]:
     answered: set[str] = set()
     for part in parts:
         kind = part.get("type")
-        if kind in ("text", "structured-output"):
+        if kind == "text" or (kind == "structured-output" and part.get("status") == "complete"):
             content = part.get("content" if kind == "text" else "raw")
             if isinstance(content, str) and content:
                 text.append(Text(content))
@@ -95,7 +97,7 @@ def _repaired(messages: Iterable[Message]) -> Iterator[Message]:
     for message in held:
         if message.role == "tool":
             continue
-        fresh = tuple(call for call in message.tool_calls if call.id not in called)
+        fresh = tuple({call.id: call for call in message.tool_calls if call.id not in called}.values())
         if not message.content and not fresh:
             continue
         yield Message(message.role, message.content, tuple(_sendable(call) for call in fresh))
@@ -125,14 +127,14 @@ def _content(content: str | list[Any] | None) -> Iterator[Part]:
 
 
 def _media(kind: MediaKind, source: dict[str, Any], metadata: Any) -> Media | None:
-    value, mime_type = source.get("value"), source.get("mimeType")
+    kind_of_source, value, mime_type = source.get("type"), source.get("value"), source.get("mimeType")
     detail = metadata.get("detail") if isinstance(metadata, dict) else None
-    if not isinstance(value, str) or not value:
+    if kind_of_source not in ("url", "data") or not isinstance(value, str) or not value:
         return None
     return Media(
         kind,
-        url=value if source.get("type") == "url" else None,
-        data=value if source.get("type") == "data" else None,
+        url=value if kind_of_source == "url" else None,
+        data=value if kind_of_source == "data" else None,
         mime_type=mime_type if isinstance(mime_type, str) else None,
         detail=detail if isinstance(detail, str) else None,
     )
@@ -185,7 +187,7 @@ def _is_decision(content: Any) -> bool:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        msgspec.json.decode(text)
     except (ValueError, RecursionError):
         return False
     return True

@@ -61,6 +61,7 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel"):
     temperature: Any = None
     max_tokens: Any = None
     max_tokens_snake: Any = msgspec.field(default=None, name="max_tokens")
+    max_completion_tokens: Any = msgspec.field(default=None, name="max_completion_tokens")
 
 
 _decoder = msgspec.json.Decoder(Envelope)
@@ -128,4 +129,5 @@ def top_level(envelope: Envelope) -> dict[str, Any]:
         "temperature": envelope.temperature,
         "maxTokens": envelope.max_tokens,
         "max_tokens": envelope.max_tokens_snake,
+        "max_completion_tokens": envelope.max_completion_tokens,
     }

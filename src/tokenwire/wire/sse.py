@@ -7,6 +7,7 @@ Reading follows the WHATWG specification of event streams: any mix of LF, CRLF a
 order, several ``data:`` lines, cut anywhere.
 """
 
+import codecs
 from typing import NamedTuple
 
 CONTENT_TYPE = "text/event-stream"
@@ -42,6 +43,7 @@ class Parser:
         self._limit = limit
         self._rest = b""
         self._after_cr = False
+        self._begun = False
 
     def feed(self, data: bytes) -> list[Message]:
         """The messages that these bytes complete.
@@ -51,8 +53,12 @@ class Parser:
         """
         if len(self._rest) > self._limit:
             raise TooLong
+        if not data:
+            return []
         if self._after_cr or b"\r" in data:
             data = self._line_feeds(data)
+        if not self._begun:
+            data = self._without_mark(data)
         blocks = (self._rest + data if self._rest else data).split(b"\n\n")
         self._rest = blocks.pop()
         messages = []
@@ -71,6 +77,15 @@ class Parser:
         rest, self._rest = self._rest, b""
         message = _dispatch(rest)
         return [] if message is None else [message]
+
+    def _without_mark(self, data: bytes) -> bytes:
+        # a stream may begin with a byte order mark, which may come in pieces
+        data = self._rest + data
+        self._rest = b""
+        if len(data) < len(codecs.BOM_UTF8) and codecs.BOM_UTF8.startswith(data):
+            return data
+        self._begun = True
+        return data.removeprefix(codecs.BOM_UTF8)
 
     def _line_feeds(self, data: bytes) -> bytes:
         # a CR at the end of one read may be half of a CRLF: it counts at once, and a following LF is dropped

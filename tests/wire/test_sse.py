@@ -1,0 +1,227 @@
+"""Event streams: the parser against the standard's own rules, and the frames we write."""
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokenwire.wire import sse
+from tokenwire.wire.sse import Message, Parser, TooLong
+
+LINE_ENDS = [b"\n", b"\r", b"\r\n"]
+FIELDS = [b"data", b"data:", b"data: ", b"id:", b"id: ", b"event: x", b"retry: 1", b": ping"]
+NO_FIELDS = [b"Data: x", b" data: x", b"data : x"]
+VALUES = [b":", b" ", b"a", b"b:c", b"{}", b"\xc3\xa9", b"\xff", b"\0"]
+PIECES = st.lists(st.sampled_from([*LINE_ENDS, *FIELDS, *NO_FIELDS, *VALUES]), max_size=40)
+STREAMS = PIECES.map(b"".join)
+
+
+def by_the_standard(stream: bytes) -> list[Message]:
+    """The messages of a whole stream, rule by rule as the standard states them, with nothing kept from before.
+
+    Except that an id belongs to the event it stands in and to no later one.
+    """
+    if stream[:3] == b"\xef\xbb\xbf":
+        stream = stream[3:]
+    messages: list[Message] = []
+    data: list[bytes] = []
+    last_id: str | None = None
+    for line in complete_lines(stream):
+        if line == b"":
+            if data:
+                messages.append(Message(b"\n".join(data), last_id))
+            data, last_id = [], None
+            continue
+        if line[:1] == b":":
+            continue
+        colon = line.find(b":")
+        if colon < 0:
+            field, value = line, b""
+        else:
+            field, value = line[:colon], line[colon + 1 :]
+            if value[:1] == b" ":
+                value = value[1:]
+        if field == b"data":
+            data.append(value)
+        elif field == b"id" and b"\0" not in value:
+            last_id = value.decode("utf-8", "replace")
+    return messages
+
+
+def complete_lines(stream: bytes) -> list[bytes]:
+    lines: list[bytes] = []
+    start = place = 0
+    while place < len(stream):
+        byte = stream[place : place + 1]
+        if byte in (b"\n", b"\r"):
+            lines.append(stream[start:place])
+            place += 2 if stream[place : place + 2] == b"\r\n" else 1
+            start = place
+        else:
+            place += 1
+    return lines
+
+
+def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
+    """The stream in pieces, none of them empty."""
+    places = sorted({place % len(stream) for place in places} - {0}) if stream else []
+    return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
+
+
+def read(pieces: Iterable[bytes]) -> list[Message]:
+    parser = Parser()
+    return [message for piece in pieces for message in parser.feed(piece)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "messages"),
+    [
+        pytest.param(b"data: a\n\n", [Message(b"a", None)], id="lf"),
+        pytest.param(b"data: a\r\n\r\n", [Message(b"a", None)], id="crlf"),
+        pytest.param(b"data: a\r\r", [Message(b"a", None)], id="cr"),
+        pytest.param(b"data: a\r\n\r", [Message(b"a", None)], id="the line ends of one event differ"),
+        pytest.param(b"data: a\n\r\n", [Message(b"a", None)], id="lf then crlf"),
+        pytest.param(b"data:a\n\n", [Message(b"a", None)], id="no space"),
+        pytest.param(b"data:  a \n\n", [Message(b" a ", None)], id="one space is the separator's"),
+        pytest.param(b"data:\ta\n\n", [Message(b"\ta", None)], id="a tab is the data's"),
+        pytest.param(b"data: a\ndata: b\n\n", [Message(b"a\nb", None)], id="two data lines"),
+        pytest.param(b"data: a\n\ndata: b\n\n", [Message(b"a", None), Message(b"b", None)], id="two events"),
+        pytest.param(b"data\n\n", [Message(b"", None)], id="a field without a colon"),
+        pytest.param(b"data:\n\n", [Message(b"", None)], id="no data is data"),
+        pytest.param(b"data\ndata\n\n", [Message(b"\n", None)], id="two empty data lines"),
+        pytest.param(b": a\ndata: b\n: c\n\n", [Message(b"b", None)], id="comments between"),
+        pytest.param(b": a\n\n:\n\n", [], id="nothing but comments"),
+        pytest.param(b"\n\n\r\n\r\r\n\n", [], id="nothing but empty lines"),
+        pytest.param(
+            b"\n\ndata: a\n\n\n\n\ndata: b\n\n\n", [Message(b"a", None), Message(b"b", None)], id="heartbeats"
+        ),
+        pytest.param(b"id: 1\ndata: a\n\n", [Message(b"a", "1")], id="id"),
+        pytest.param(b"data: a\nid: 1\n\n", [Message(b"a", "1")], id="id last"),
+        pytest.param(
+            b"id:  1\ndata:  a\ndata:  b\n\n", [Message(b" a\n b", " 1")], id="one space of a line among others"
+        ),
+        pytest.param(
+            b"data: a\n\ndata: b\r\n\r\n", [Message(b"a", None), Message(b"b", None)], id="two kinds of event"
+        ),
+        pytest.param(b"id: 1\nid: 2\ndata: a\n\n", [Message(b"a", "2")], id="the last id counts"),
+        pytest.param(b"id\ndata: a\n\n", [Message(b"a", "")], id="an empty id"),
+        pytest.param(b"id: a\0b\ndata: a\n\n", [Message(b"a", None)], id="an id with a nul is none"),
+        pytest.param(
+            b"id: 1\ndata: a\n\ndata: b\n\n", [Message(b"a", "1"), Message(b"b", None)], id="an id is its own"
+        ),
+        pytest.param(b"id: 1\n\ndata: a\n\n", [Message(b"a", None)], id="an id without data is nobody's"),
+        pytest.param(b"event: x\nretry: 5\ndata: a\nnews: b\n\n", [Message(b"a", None)], id="other fields"),
+        pytest.param(b"Data: a\n data: b\ndata : c\n\n", [], id="a field's name is exact"),
+        pytest.param(b"data: a: b\n\n", [Message(b"a: b", None)], id="a colon in the data"),
+        pytest.param(
+            "data: \u2028\x85\x0b\n\n".encode(), [Message("\u2028\x85\x0b".encode(), None)], id="other line ends"
+        ),
+        pytest.param(b"data: a\ndata: b\n", [], id="unfinished"),
+    ],
+)
+def test_what_a_stream_says(stream: bytes, messages: list[Message]) -> None:
+    assert by_the_standard(stream) == messages
+    assert read(stream[i : i + 1] for i in range(len(stream))) == messages
+    for place in range(len(stream)):
+        assert read([stream[:place], stream[place:]]) == messages
+
+
+@settings(deadline=None, max_examples=400)
+@given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12))
+def test_any_cut_of_any_stream_is_read_by_the_standard(stream: bytes, places: list[int]) -> None:
+    assert read(cut(stream, places)) == by_the_standard(stream)
+
+
+def test_an_empty_read_changes_nothing() -> None:
+    stream = b"data: a\r\ndata: b\r\n\r\n"
+    assert read([stream[:8], b"", stream[8:]]) == by_the_standard(stream)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_byte_order_mark_is_not_data(size: int) -> None:
+    stream = b"\xef\xbb\xbfdata: a\n\ndata: \xef\xbb\xbf\n\n"
+    assert by_the_standard(stream) == [Message(b"a", None), Message(b"\xef\xbb\xbf", None)]
+    assert read(stream[i : i + size] for i in range(0, len(stream), size)) == by_the_standard(stream)
+
+
+@pytest.mark.parametrize(
+    ("rest", "messages"),
+    [
+        (b"", []),
+        (b"\n", []),
+        (b"data: a", [Message(b"a", None)]),
+        (b"data: a\n", [Message(b"a", None)]),
+        (b"data: a\r", [Message(b"a", None)]),
+        (b"data: a\r\n", [Message(b"a", None)]),
+        (b"id: 1\ndata: a\ndata: b", [Message(b"a\nb", "1")]),
+        (b"id: 1\n", []),
+        (b": ping", []),
+        (b"dat", []),
+    ],
+)
+def test_the_end_gives_out_an_event_without_its_empty_line(rest: bytes, messages: list[Message]) -> None:
+    parser = Parser()
+    assert parser.feed(b"data: before\n\n" + rest) == [Message(b"before", None)]
+    assert parser.end() == messages
+    assert parser.end() == []
+
+
+@settings(deadline=None)
+@given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12))
+def test_the_end_adds_what_an_empty_line_would_have(stream: bytes, places: list[int]) -> None:
+    parser = Parser()
+    messages = [message for piece in cut(stream, places) for message in parser.feed(piece)]
+    # two line feeds: the first only completes the last line
+    assert messages + parser.end() == by_the_standard(stream + b"\n\n")
+
+
+def test_an_event_without_end_is_given_up() -> None:
+    parser = Parser(limit=100)
+    assert parser.feed(b"data: whole\n\ndata: " + b"x" * 100) == [Message(b"whole", None)]
+    with pytest.raises(TooLong):
+        parser.feed(b"x")
+    with pytest.raises(TooLong):
+        parser.feed(b"\n\n")
+
+
+def test_an_event_up_to_the_limit_is_read() -> None:
+    parser = Parser(limit=100)
+    event = b"data: " + b"x" * 94
+    assert parser.feed(event) == []
+    assert parser.feed(b"\n\n") == [Message(b"x" * 94, None)]
+
+
+def test_the_limit_is_one_events_not_the_streams() -> None:
+    parser = Parser(limit=100)
+    for _ in range(50):
+        assert parser.feed(b"data: " + b"x" * 50) == []
+        assert parser.feed(b"\n\n") == [Message(b"x" * 50, None)]
+
+
+LINES = st.text(st.characters(exclude_categories=["Cs"])).map(
+    lambda text: json.dumps(text, ensure_ascii=False).encode()
+)
+OFFSETS = st.none() | st.text(st.sampled_from("abcXYZ019_-:"), min_size=1)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(LINES, OFFSETS)), st.lists(st.integers(0, 10_000), max_size=12))
+def test_what_is_framed_is_read_back(events: list[tuple[bytes, str | None]], places: list[int]) -> None:
+    stream = b"".join(
+        sse.HEARTBEAT + sse.frame(event, offset.encode() if offset is not None else None) for event, offset in events
+    )
+    assert by_the_standard(stream) == [Message(*event) for event in events]
+    assert read(cut(stream, places)) == [Message(*event) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("offset", "framed"), [(None, b'data: {"a":1}\n\n'), (b"key:1", b'id: key:1\ndata: {"a":1}\n\n')]
+)
+def test_a_frame_is_what_every_client_reads(offset: bytes | None, framed: bytes) -> None:
+    assert sse.frame(b'{"a":1}', offset) == framed
+
+
+def test_a_heartbeat_is_an_empty_line() -> None:
+    assert sse.HEARTBEAT == b"\n"
