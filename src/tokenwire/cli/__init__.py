@@ -3,15 +3,23 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from .. import __version__
 from ..errors import ConfigError
 from . import serve
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and leaves the rest to ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, or 2 with one line on standard error for a mistake in use."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tokenwire",
         description="The Python backend behind a chat hook: any LLM out, streamed in the hook's own protocol.",
     )

@@ -20,7 +20,7 @@ Which model, without a configuration file:
 _EPILOG = """\
 examples:
   tokenwire serve
-  GROQ_API_KEY=… tokenwire serve --model llama-3.3-70b-versatile
+  GROQ_API_KEY=... tokenwire serve --model llama-3.3-70b-versatile
   OPENAI_BASE_URL=http://127.0.0.1:11434/v1 tokenwire serve --model qwen3
   tokenwire serve --model local:mistral-7b.Q4_K_M.gguf
   tokenwire serve --config tokenwire.toml --host 0.0.0.0 --port 80
@@ -80,10 +80,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError
-    return port
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+    return int(text)
 
 
 def _banner(config: Config, host: str, port: int) -> str:

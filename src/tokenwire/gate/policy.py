@@ -66,13 +66,15 @@ def _allowed(config: Config, asked: Options) -> Options:
 
 
 def _model(config: Config, name: str | None, provider: str | None) -> str | None:
-    """The configured model that a request means, by our name or by the upstream's."""
-    for ours, target in config.targets.items():
-        if name in (None, ours, target.model) and provider in (None, target.provider):
-            if name is None and provider is None:
-                return None
-            return ours
-    return None
+    """The configured model that a request means: by our name, by the upstream's, or any of a provider's."""
+    if name is None and provider is None:
+        return None
+    offered = [target for target in config.targets.values() if provider in (None, target.provider)]
+    # the default model first, where it is one of several
+    offered.sort(key=lambda target: target.name != config.default_model)
+    ours = [target.name for target in offered if name in (None, target.name)]
+    upstreams = [target.name for target in offered if name == target.model]
+    return next(iter(ours + upstreams), None)
 
 
 def _with_system(persona: Persona, messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -38,6 +38,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def on_headers_complete(self) -> None:
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+            return
         self._expect_no_head()
         super().on_headers_complete()
 
@@ -59,7 +62,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._expect_no_head()
         under_way = cast(RequestResponseCycle | None, self.cycle)  # None before the first request
         if under_way is not None and not under_way.response_complete:
-            self._expect_head()  # sent ahead of its time: the answer before it goes first
+            # sent ahead of its time: the answer before it goes first, and nothing more is read until then
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, answer)
+            self.flow.pause_reading()
             return
         if not self.transport.is_closing():
             self.transport.write(answer)
