@@ -155,8 +155,8 @@ def load(path: Path | None, environ: Mapping[str, str], model: str | None = None
         file = _read(path)
     else:
         table = _from_environment(environ, model)
-        name = table.model or table.provider
-        file = File(model=name, models={name: table})
+        name = _local_name(table.model) if table.provider == "local" else table.model
+        file = File(model=name, models={name or table.provider: table})
     if path is not None and model is not None:
         file = _override(file, model)
     targets = {name: _target(name, table, environ) for name, table in file.models.items()}
@@ -226,16 +226,23 @@ def _from_environment(environ: Mapping[str, str], model: str | None) -> ModelTab
         return ModelTable(provider="groq", model=model or PRESETS["groq"].model)
     if model not in (None, EMBEDDED):
         raise ConfigError(f"--model {model}: set OPENAI_API_KEY or GROQ_API_KEY, or give local:FILE.gguf")
-    return ModelTable(provider="local", model=EMBEDDED)
+    return ModelTable(provider="local", model=EMBEDDED, description="A very small model on this machine")
 
 
 def _override(file: File, model: str) -> File:
     models = file.models
     if model.startswith("local:"):
-        models = {**models, model: ModelTable(provider="local", model=model.removeprefix("local:"))}
+        path = model.removeprefix("local:")
+        model = _local_name(path)
+        models = {**models, model: ModelTable(provider="local", model=path)}
     elif model not in models:
         raise ConfigError(f"--model {model}: there is no [models.{model}]")
     return msgspec.structs.replace(file, model=model, models=models)
+
+
+def _local_name(model: str | None) -> str:
+    """A name that requests can ask for and anybody may see: not where the file lies."""
+    return Path(model or EMBEDDED).name.removesuffix(".gguf")
 
 
 def _target(name: str, table: ModelTable, environ: Mapping[str, str]) -> Target:
