@@ -136,7 +136,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(payload: bytes) -> Event:
-    """The event of a canonical JSON. Raises :class:`msgspec.ValidationError` for anything else."""
+    """The event of a canonical JSON. Raises :class:`msgspec.DecodeError` for anything else."""
     return _decoder.decode(payload)
 
 

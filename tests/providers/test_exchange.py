@@ -137,11 +137,6 @@ async def test_a_released_answer_without_end_is_closed(transport: Transport, ups
     assert heard.calls == before
 
 
-@pytest.mark.parametrize(
-    "make_transport",
-    [pytest.param("http1", marks=pytest.mark.xfail(run=False, reason="it is kept for a minute")), "proxied"],
-    indirect=True,
-)
 async def test_what_was_released_does_not_outlive_its_transport(
     make_transport: MakeTransport, upstream: ScriptedUpstream
 ) -> None:

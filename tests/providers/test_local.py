@@ -36,9 +36,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-# where the weights are
-
-
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """``installed(name=folder)`` makes these packages all that there are."""
@@ -101,9 +98,6 @@ def test_a_file_that_is_not_there_is_said_by_name(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=rf"^local:{name}: no such file$"):
         weights(name)
-
-
-# the process
 
 
 class Started:

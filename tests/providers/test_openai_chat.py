@@ -34,9 +34,6 @@ def event(data: str) -> bytes:
     return f"data: {data}\n\n".encode()
 
 
-# reading a stream
-
-
 @every_transcript
 def test_a_transcript_says_what_it_says(name: str) -> None:
     assert read([transcript(name)]).said == SAID[name]
@@ -224,7 +221,10 @@ def test_an_error_nested_to_the_limit_is_an_error(body: str) -> None:
         assert isinstance(read([event(body % f"{'[' * depth}1{']' * depth}")]).outcome, Code)
 
 
-# asking
+@pytest.mark.parametrize("field", [b"type", b"code"])
+def test_an_error_in_no_known_encoding_is_an_error(field: bytes) -> None:
+    body = b'data: {"error":{"message":"\x80","%b":"\x80"}}\n\n' % field
+    assert read([body]).said == Said("", Code.upstream_error)
 
 
 def asked(*messages: Message, target: Target = TARGET, **options: Any) -> dict[str, Any]:
@@ -312,9 +312,6 @@ def test_media_have_the_shapes_of_this_api(part: Part, shape: dict[str, Any] | N
 def test_a_message_of_which_nothing_can_be_sent_is_left_out() -> None:
     body = asked(message("user", "hi"), Message("user", (Media("video", url="https://x/a.mp4"),)))
     assert body["messages"] == [{"role": "user", "content": "hi"}]
-
-
-# a refusal
 
 
 @pytest.mark.parametrize(

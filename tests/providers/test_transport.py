@@ -251,7 +251,7 @@ async def test_closing_closes_what_is_kept(make_transport: MakeTransport, upstre
         ("NO_PROXY", Http1Transport),
         ("HTTPS_PROXY", ProxiedTransport),
         ("http_proxy", ProxiedTransport),
-        ("ALL_PROXY", ProxiedTransport),
+        ("ALL_PROXY", Http1Transport),
     ],
 )
 async def test_the_environment_decides(

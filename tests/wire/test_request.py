@@ -69,7 +69,7 @@ def test_an_envelope_holds_what_clients_send() -> None:
         "context": [],
         "stream": True,
     }
-    row = Row("assistant", "a", "m1", [{"type": "text"}], [{"id": "c1"}], "c0", {"message": "no"})
+    row = Row("assistant", "a", [{"type": "text"}], [{"id": "c1"}], "c0", {"message": "no"})
     assert decode_envelope(json.dumps(body).encode()) == Envelope(
         [row], "t", "r", {"model": "a"}, {"model": "b"}, "p", "m", "v", 1, 2, 3
     )
@@ -98,16 +98,38 @@ def test_an_envelope_may_hold_nothing() -> None:
         (b'{"messages":[{"parts":[{},"text"]}]}', "$.messages[0].parts[1]`"),
         (b'{"messages":[{"toolCalls":[5]}]}', "$.messages[0].toolCalls[0]`"),
         (b'{"messages":[{"toolCallId":5}]}', "$.messages[0].toolCallId`"),
-        (b'{"threadId":5}', "$.threadId`"),
-        (b'{"runId":[]}', "$.runId`"),
-        (b'{"data":"x"}', "$.data`"),
-        (b'{"forwardedProps":[]}', "$.forwardedProps`"),
     ],
 )
 def test_a_wrong_type_is_refused_with_its_place(body: bytes, place: str) -> None:
     refusal = refusal_of(lambda: decode_envelope(body))
     assert refusal.code is Code.bad_request
     assert place in refusal.message
+
+
+@pytest.mark.parametrize("body", [b'{"threadId":5}', b'{"runId":[]}', b'{"data":"x"}', b'{"forwardedProps":[1]}'])
+def test_what_a_wire_may_not_know_may_be_anything(body: bytes) -> None:
+    envelope = decode_envelope(body)
+    assert read_options(envelope.data, envelope.forwarded_props) == Options()
+
+
+@pytest.mark.parametrize("value", [5, [], {}, True])
+def test_an_id_that_is_no_text_is_refused(value: object) -> None:
+    assert refusal_of(lambda: read_id(value, "runId")).code is Code.bad_request
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        pytest.param(b"cut \\ud83d", "cut ?", id="half a surrogate pair"),
+        pytest.param(b"\\ude00\\ud83d", "??", id="a surrogate pair the wrong way round"),
+        pytest.param(b"\\ud83d \\ud83d\\ude00", "? \U0001f600", id="a half and a whole one"),
+    ],
+)
+def test_half_a_character_is_mended(text: bytes, mended: str) -> None:
+    """A browser writes it where a text was cut through an emoji; refused, that conversation could never go on."""
+    envelope = decode_envelope(b'{"messages":[{"role":"user","content":"%b"}]}' % text)
+    assert envelope.messages is not None
+    assert envelope.messages[0].content == mended
 
 
 @pytest.mark.parametrize(
@@ -127,8 +149,6 @@ def test_a_wrong_type_is_refused_with_its_place(body: bytes, place: str) -> None
         pytest.param(b'{"runId":"a\nb"}', id="a raw line feed"),
         pytest.param(b'{"runId":"a\0b"}', id="a raw nul"),
         pytest.param(b'{"runId":"\\x41"}', id="an escape that JSON has not"),
-        pytest.param(b'{"runId":"\\ud83d"}', id="half a surrogate pair"),
-        pytest.param(b'{"runId":"\\ude00\\ud83d"}', id="a surrogate pair the wrong way round"),
         pytest.param(b'{"runId":"\xed\xa0\xbd"}', id="a surrogate in UTF-8"),
         pytest.param(b'{"runId":"\xff"}', id="no UTF-8"),
         pytest.param(b'{"runId":"\xc3', id="half a character"),

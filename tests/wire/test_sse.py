@@ -15,7 +15,8 @@ FIELDS = [b"data", b"data:", b"data: ", b"id:", b"id: ", b"event: x", b"retry: 1
 NO_FIELDS = [b"Data: x", b" data: x", b"data : x"]
 VALUES = [b":", b" ", b"a", b"b:c", b"{}", b"\xc3\xa9", b"\xff", b"\0"]
 PIECES = st.lists(st.sampled_from([*LINE_ENDS, *FIELDS, *NO_FIELDS, *VALUES]), max_size=40)
-STREAMS = PIECES.map(b"".join)
+MARKS = st.sampled_from([b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\xef\xbb\xbf\xef\xbb\xbf"])
+STREAMS = st.builds(bytes.__add__, MARKS, PIECES.map(b"".join))
 
 
 def by_the_standard(stream: bytes) -> list[Message]:
@@ -65,8 +66,8 @@ def complete_lines(stream: bytes) -> list[bytes]:
 
 
 def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
-    """The stream in pieces, none of them empty."""
-    places = sorted({place % len(stream) for place in places} - {0}) if stream else []
+    """The stream in pieces, some of them empty."""
+    places = sorted(place % (len(stream) + 1) for place in places)
     return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
 
 

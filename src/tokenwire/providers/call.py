@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Concatenate, ParamSpec
 
 from .. import events
 from ..errors import Code, Failure, UpstreamFailure
@@ -15,14 +16,28 @@ logger = logging.getLogger("tokenwire.providers")
 
 _REFUSAL_BYTES = 64 * 1024
 _DETAIL_CHARACTERS = 500
+_P = ParamSpec("_P")
 _NOT_A_STREAM = ("application/json", "text/html")
+
+
+def _guarded(entry: Callable[Concatenate["ModelCall", _P], None]) -> Callable[Concatenate["ModelCall", _P], None]:
+    """Nothing is above a sink but the event loop: an exception becomes a failed run."""
+
+    def guarded(call: "ModelCall", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            entry(call, *args, **kwargs)
+        except Exception:
+            logger.exception("reading the answer of %s failed", call._target.name)
+            call._fail(Failure(Code.internal))
+
+    guarded.__doc__ = entry.__doc__
+    return guarded
 
 
 class ModelCall:
     """A source (:class:`tokenwire.runs.run.Source`) that asks a model over HTTP, and the sink of its answer.
 
-    Everything happens in the socket's read callback; an exception there would be the event loop's, so each
-    entry turns one into a failed run.
+    Everything happens in the socket's read callback.
     """
 
     def __init__(
@@ -52,6 +67,7 @@ class ModelCall:
         self._exchange.abort()
         return self._parser.close()
 
+    @_guarded
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """A success that promises a stream is accepted; anything else is read as a refusal."""
         self._silence.active = True
@@ -62,23 +78,21 @@ class ModelCall:
         else:
             self._refusal = bytearray()
 
+    @_guarded
     def body(self, data: bytes) -> None:
         """More of the answer."""
         self._silence.active = True
-        if self._refusal is not None:
-            self._refusal += data
-            if len(self._refusal) > _REFUSAL_BYTES:
-                self._exchange.abort()
-                self._refused()
-            return
-        try:
+        if self._refusal is None:
             self._run.emit(self._parser.feed(data))
             if self._parser.outcome is not None:
                 self._conclude()
-        except Exception:
-            logger.exception("reading the answer of %s failed", self._target.name)
-            self._fail(Failure(Code.internal))
+            return
+        self._refusal += data
+        if len(self._refusal) > _REFUSAL_BYTES:
+            self._exchange.abort()
+            self._refused()
 
+    @_guarded
     def end(self) -> None:
         """The body is complete."""
         if self._refusal is not None:
@@ -87,15 +101,13 @@ class ModelCall:
             self._run.emit(self._parser.end())
             self._conclude()
 
+    @_guarded
     def lost(self, reason: str) -> None:
         """The connection is gone; the answer may have been complete all the same."""
-        if self._refusal is not None:
-            self._refused()
-        elif not self._status:
+        if not self._status:
             self._fail(UpstreamFailure(Code.upstream_unavailable, detail=reason))
-        elif self._parser.outcome is None:
-            self._run.emit(self._parser.end())
-            self._conclude()
+        else:
+            self.end()
 
     def _conclude(self) -> None:
         outcome = self._parser.outcome

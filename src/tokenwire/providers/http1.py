@@ -29,7 +29,9 @@ class Http1Transport:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, connect_seconds: float) -> None:
         self._loop = loop
         self._connect_seconds = connect_seconds
+        self.closed = False
         self._idle: dict[_Origin, list[_Connection]] = {}
+        self._open_connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._tls: ssl.SSLContext | None = None
 
@@ -51,10 +53,10 @@ class Http1Transport:
         return exchange
 
     async def close(self) -> None:
-        """Closes idle connections and gives up on those being made."""
-        for connections in self._idle.values():
-            for connection in tuple(connections):
-                connection.close()
+        """Closes every connection that no call needs, now and when its call is over; gives up on those being made."""
+        self.closed = True
+        for connection in tuple(self._open_connections):
+            connection.close_unless_needed()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -71,7 +73,7 @@ class Http1Transport:
         try:
             async with asyncio.timeout(self._connect_seconds):
                 _, connection = await self._loop.create_connection(
-                    lambda: _Connection(self._loop, idle), host, port, ssl=self._context(scheme)
+                    lambda: _Connection(self, self._loop, idle), host, port, ssl=self._context(scheme)
                 )
         except TimeoutError:
             exchange.lose(f"no connection to {host}:{port} within {self._connect_seconds:g} s")
@@ -80,6 +82,14 @@ class Http1Transport:
         else:
             exchange.connecting = None
             connection.carry(exchange, reused=False)
+
+    def add(self, connection: "_Connection") -> None:
+        """A connection was made."""
+        self._open_connections.add(connection)
+
+    def remove(self, connection: "_Connection") -> None:
+        """A connection is gone."""
+        self._open_connections.discard(connection)
 
     def _context(self, scheme: str) -> ssl.SSLContext | None:
         if scheme != "https":
@@ -140,7 +150,8 @@ class _Connection(asyncio.Protocol):
     complete = False
     """Whether the answer under way has been read to its end."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, idle: "list[_Connection]") -> None:
+    def __init__(self, owner: Http1Transport, loop: asyncio.AbstractEventLoop, idle: "list[_Connection]") -> None:
+        self._owner = owner
         self._loop = loop
         self._idle = idle
         self._exchange: Http1Exchange | None = None
@@ -165,15 +176,17 @@ class _Connection(asyncio.Protocol):
         self._detach()
         self._transport.abort()
 
-    def close(self) -> None:
-        """Closes an idle socket."""
-        self._transport.close()
+    def close_unless_needed(self) -> None:
+        """Closes the socket, unless somebody waits for an answer on it."""
+        if self._exchange is None or self._exchange.sink is None:
+            self.abort()
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # not an isinstance check: uvloop's transports are not asyncio's
         self._transport = cast(asyncio.Transport, transport)
+        self._owner.add(self)
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -198,6 +211,7 @@ class _Connection(asyncio.Protocol):
             self._idle_timer.cancel()
         if self in self._idle:
             self._idle.remove(self)
+        self._owner.remove(self)
         exchange = self._detach()
         if exchange is None:
             return
@@ -251,7 +265,7 @@ class _Connection(asyncio.Protocol):
         """Takes in a read; gives what is wrong with it."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             return f"not HTTP: {error}"
         if self._status == 0:
             self._head_bytes += len(data)
@@ -272,7 +286,7 @@ class _Connection(asyncio.Protocol):
 
     def _finish(self, exchange: Http1Exchange) -> None:
         self._detach()
-        if self._keep and not self._transport.is_closing():
+        if self._keep and not self._owner.closed and not self._transport.is_closing():
             self._rest()
         else:
             self._transport.close()
@@ -282,7 +296,7 @@ class _Connection(asyncio.Protocol):
 
     def _rest(self) -> None:
         self._idle.append(self)
-        self._idle_timer = self._loop.call_later(_IDLE_SECONDS, self.close)
+        self._idle_timer = self._loop.call_later(_IDLE_SECONDS, self.close_unless_needed)
 
     def _detach(self) -> Http1Exchange | None:
         exchange, self._exchange = self._exchange, None

@@ -23,6 +23,8 @@ _json = msgspec.json.Encoder()
 _QUOTED_BYTES = 64 * 1024
 _DAY = 86_400
 
+_AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}
+
 _FINISH_REASONS: dict[str, events.FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -103,7 +105,7 @@ _ABSENT = msgspec.Raw()
 
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: msgspec.Raw = _ABSENT
     error: msgspec.Raw = _ABSENT
     object: Any = None
 
@@ -197,8 +199,8 @@ class ChatParser:
                 self.outcome = UpstreamFailure(Code.upstream_error, detail="finish_reason error")
             elif choice.finish_reason:
                 self._reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
-        if chunk.usage is not None:
-            self._usage = _usage(chunk.usage)
+        if chunk.usage is not _ABSENT:
+            self._usage = _usage(chunk.usage) or self._usage
 
     def _fail(self, error: bytes) -> None:
         self.outcome = UpstreamFailure(_error_code(error), detail=_quote(error))
@@ -288,8 +290,9 @@ def _part(part: Part) -> dict[str, Any] | None:
         image = {"url": part.url or _data_url(part, "image/png")}
         return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
     if part.kind == "audio" and part.data is not None:
-        kind = (part.mime_type or "audio/wav").partition("/")[2]
-        return {"type": "input_audio", "input_audio": {"data": part.data, "format": "mp3" if kind == "mpeg" else kind}}
+        kind = (part.mime_type or "audio/wav").partition("/")[2].partition(";")[0].strip().removeprefix("x-")
+        audio = {"data": part.data, "format": _AUDIO_FORMATS.get(kind, kind)}
+        return {"type": "input_audio", "input_audio": audio}
     if part.kind == "document" and part.data is not None:
         file = {"filename": "document", "file_data": _data_url(part, "application/pdf")}
         return {"type": "file", "file": file}
@@ -300,7 +303,14 @@ def _data_url(part: Media, default: str) -> str:
     return f"data:{part.mime_type or default};base64,{part.data}"
 
 
-def _usage(usage: _Usage) -> events.Usage:
+def _usage(reported: msgspec.Raw) -> events.Usage | None:
+    """What was reported; nothing where it cannot be read, which is no reason to lose the answer."""
+    try:
+        usage = msgspec.json.decode(reported, type=_Usage | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if usage is None:
+        return None
     prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
     return events.Usage(
         prompt_tokens=usage.prompt_tokens,
@@ -320,7 +330,7 @@ def _error_code(error: bytes) -> Code:
     """An error object in the stream: its ``code`` may be a status, or a word that names one."""
     try:
         known = msgspec.json.decode(error, type=_Error)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Code.upstream_error
     if known.code == 429 or any("rate_limit" in word for word in (known.code, known.type) if isinstance(word, str)):
         return Code.upstream_rate_limited

@@ -50,7 +50,7 @@ class Transport(Protocol):
 
 def open_transport(*, connect_seconds: float) -> Transport:
     """The transport for this process: straight to the upstream, or through the proxy that the environment names."""
-    if {"http", "https", "all"} & getproxies().keys():
+    if {"http", "https"} & getproxies().keys():
         from .proxied import ProxiedTransport
 
         return ProxiedTransport(connect_seconds=connect_seconds)

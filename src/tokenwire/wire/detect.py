@@ -17,7 +17,7 @@ def detect(envelope: Envelope) -> Wire:
     """
     if envelope.run_id is not None:
         return TANSTACK
-    if envelope.data is not None or any(row.parts is not None for row in envelope.messages or ()):
+    if isinstance(envelope.data, dict) or any(row.parts is not None for row in envelope.messages or ()):
         return TANSTACK_LEGACY
     return RAIS
 

@@ -62,7 +62,6 @@ def _read_assistant_parts(parts: list[dict[str, Any]]) -> Iterator[Message]:
     text: list[Part] = []
     calls: list[ToolCall] = []
     outputs: dict[str, Any] = {}
-    answered: set[str] = set()
     for part in parts:
         kind = part.get("type")
         if kind == "text" or (kind == "structured-output" and part.get("status") == "complete"):
@@ -77,13 +76,11 @@ def _read_assistant_parts(parts: list[dict[str, Any]]) -> Iterator[Message]:
             if text or calls:
                 yield Message("assistant", tuple(text), tuple(calls))
                 text, calls = [], []
-            answered.add(call_id)
             yield _tool_message(call_id, part.get("content"), part.get("error"))
     if text or calls:
         yield Message("assistant", tuple(text), tuple(calls))
-    for call_id, output in outputs.items():
-        if call_id not in answered:
-            yield _tool_message(call_id, output if isinstance(output, str) else json.dumps(output), None)
+    for call_id, output in outputs.items():  # where there is a result too, that one counts: it comes first
+        yield _tool_message(call_id, output if isinstance(output, str) else json.dumps(output), None)
 
 
 def _repaired(messages: Iterable[Message]) -> Iterator[Message]:

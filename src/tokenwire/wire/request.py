@@ -5,6 +5,7 @@ Clients of several generations, and hand-written adapters, send mixtures of each
 is known has its type.
 """
 
+import json
 from typing import Any
 
 import msgspec
@@ -40,7 +41,6 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
 
     role: str | None = None
     content: str | list[Any] | None = None
-    id: str | None = None
     parts: list[dict[str, Any]] | None = None
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
@@ -48,13 +48,13 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Envelope(msgspec.Struct, frozen=True, rename="camel"):
-    """The body of any chat request."""
+    """The body of any chat request. What only some wires know may be anything in the others."""
 
     messages: list[Row] | None = None
-    thread_id: str | None = None
-    run_id: str | None = None
-    data: dict[str, Any] | None = None
-    forwarded_props: dict[str, Any] | None = None
+    thread_id: Any = None
+    run_id: Any = None
+    data: Any = None
+    forwarded_props: Any = None
     persona: Any = None
     model: Any = None
     provider: Any = None
@@ -74,13 +74,28 @@ def decode_envelope(body: bytes) -> Envelope:
     the path of the first wrong type.
     """
     try:
-        return _decoder.decode(body)
+        try:
+            return _decoder.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            if b"\\u" not in body:
+                raise
+            return _decoder.decode(_mend_surrogates(body))
     except msgspec.ValidationError as error:
         raise Refusal(Code.bad_request, f"The request is not a chat request: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except ValueError:
         raise Refusal(Code.bad_json) from None
     except RecursionError:
         raise Refusal(Code.bad_json, "The request body is nested too deeply.") from None
+
+
+def _mend_surrogates(body: bytes) -> bytes:
+    """The same JSON without halves of characters, which a browser writes where a text was cut through an emoji.
+
+    Strictly it is no JSON text; refused, the conversation that holds it could never go on.
+    """
+    return json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def read_rows(envelope: Envelope, limit: int) -> list[Row]:
@@ -93,18 +108,20 @@ def read_rows(envelope: Envelope, limit: int) -> list[Row]:
     return rows
 
 
-def read_id(value: str | None, name: str) -> str | None:
+def read_id(value: Any, name: str) -> str | None:
     """A client's thread or run id, if it can be carried in a header, a URL and a log line."""
-    if value is not None and not (value and len(value) <= MAX_ID and value.isascii() and value.isprintable()):
+    if value is None:
+        return None
+    if not (isinstance(value, str) and 0 < len(value) <= MAX_ID and value.isascii() and value.isprintable()):
         raise Refusal(Code.bad_request, f"{name} must be 1 to {MAX_ID} printable ASCII characters.")
     return value
 
 
-def read_options(*sources: dict[str, Any] | None) -> Options:
+def read_options(*sources: Any) -> Options:
     """The options named in any of the sources; a later source wins (docs/wires/tanstack.md 1.3)."""
     chosen: dict[str, Any] = {}
     for source in sources:
-        for name, value in (source or {}).items():
+        for name, value in source.items() if isinstance(source, dict) else ():
             if name in _OPTION_NAMES and value is not None:
                 chosen[_OPTION_NAMES[name]] = value
     try:
