@@ -27,8 +27,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
+        head = self._head_timer
         super().data_received(data)
-        if self._head_timer is not None:
+        if head is not None and self._head_timer is head:  # all of it belonged to this one head, which goes on
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self._refuse(_TOO_LARGE)

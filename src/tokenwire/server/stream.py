@@ -1,6 +1,7 @@
 """The response that follows a run's log: plain ASGI, one send a wake (docs/architecture.md, stack)."""
 
 import asyncio
+import logging
 
 from starlette.types import Receive, Scope, Send
 
@@ -8,6 +9,9 @@ from ..runs.audience import Audience
 from ..runs.log import Log
 from ..runs.reader import Reader
 from ..wire.base import Encoder
+
+
+logger = logging.getLogger("tokenwire.server")
 
 
 class EventStream:
@@ -43,6 +47,9 @@ class EventStream:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self._headers(scope)})
             await self._follow(reader, send)
+        except asyncio.CancelledError:
+            # the server stops and has waited long enough; raised further, it would be logged as our fault
+            logger.info("a reader of run %s was left behind: it did not read", self._log.info.run_id)
         finally:
             watch.cancel()
             reader.close()
