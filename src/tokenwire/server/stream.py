@@ -10,7 +10,6 @@ from ..runs.log import Log
 from ..runs.reader import Reader
 from ..wire.base import Encoder
 
-
 logger = logging.getLogger("tokenwire.server")
 
 
