@@ -25,9 +25,11 @@ class Server(NamedTuple):
 def served(log: Path, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Runs ``tokenwire serve`` on a free port until the block is left."""
     command = [sys.executable, "-m", "tokenwire", "serve", "--port", "0", *map(str, arguments)]
+    # a developer's own proxy is not asked for what is on this machine
+    inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     with log.open("w") as errors:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(env or {})}
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**inherited, **(env or {})}
         )
     assert process.stdout is not None
     with process.stdout:

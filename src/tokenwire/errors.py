@@ -21,6 +21,7 @@ class Code(StrEnum):
     forbidden_origin = "forbidden_origin"
     not_found = "not_found"
     unknown_run = "unknown_run"
+    no_offset = "no_offset"
     method_not_allowed = "method_not_allowed"
     request_timeout = "request_timeout"
     request_too_large = "request_too_large"
@@ -50,6 +51,7 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.forbidden_origin: (403, "This origin is not allowed."),
     Code.not_found: (404, "There is nothing at this address."),
     Code.unknown_run: (404, "There is no such run, or it is no longer kept."),
+    Code.no_offset: (400, "Name the place to resume from: ?offset=-1&runId=…, or Last-Event-ID."),
     Code.method_not_allowed: (405, "This method is not allowed here."),
     Code.request_timeout: (408, "The request body did not arrive in time."),
     Code.request_too_large: (413, "The request body is too large."),

@@ -56,10 +56,10 @@ class ModelCall:
         """Sends the question."""
         self._run = run
         self._parser = self._provider.parser(f"msg-{run.log.key[:12]}")
-        self._silence = Silence(asyncio.get_running_loop(), self._silence_seconds, self._timed_out)
         call = self._provider.build(self._target, self._prompt)
         del self._prompt  # not held for as long as the answer takes
         self._exchange: Exchange = self._transport.send(call, self)
+        self._silence = Silence(asyncio.get_running_loop(), self._silence_seconds, self._timed_out)
 
     def stop(self) -> Sequence[events.Event]:
         """Closes the upstream's socket."""

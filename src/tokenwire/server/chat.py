@@ -70,7 +70,7 @@ class Chat:
         offset = request.headers.get("last-event-id") or request.query_params.get("offset")
         try:
             if not offset:
-                raise Refusal(Code.bad_request, "Name the place to resume from: ?offset=-1&runId=…, or Last-Event-ID.")
+                raise Refusal(Code.no_offset)
             return await self._resume(offset, request.query_params.get("runId"), wire, framing)
         except Failure as failure:
             return refusal_response(failure, wire or TANSTACK)

@@ -21,6 +21,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _head_begun = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -36,6 +37,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head_begun = True
         self._expect_head()
 
     def on_headers_complete(self) -> None:
@@ -68,5 +70,6 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         if not self.transport.is_closing():
-            self.transport.write(answer)
+            if self._head_begun:  # a connection that asked nothing (browsers open some in advance) is told nothing
+                self.transport.write(answer)
             self.transport.close()

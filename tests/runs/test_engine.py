@@ -1,0 +1,215 @@
+"""The engine: one start for each run, everybody's own runs, and an end for all of them."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from tokenwire import events
+from tokenwire.errors import Code, Failure, Refusal
+from tokenwire.runs.engine import Engine
+from tokenwire.runs.log import Log, log_key
+from tokenwire.runs.memory import MemoryStore
+
+from .record import happened, info
+from .source import FailingSource, ScriptedSource
+
+pytestmark = pytest.mark.anyio
+
+
+def code_of(log: Log) -> str:
+    """How a log's run failed."""
+    assert log.closed
+    last = happened(log)[-1]
+    assert isinstance(last, events.RunError)
+    return last.code
+
+
+async def test_a_run_is_started_once_however_often_it_is_asked_for(engine: Engine) -> None:
+    sources = [ScriptedSource() for _ in range(5)]
+    logs = [await engine.start(info(), None, source) for source in sources]
+    assert len({id(log) for log in logs}) == 1
+    assert [source.starts for source in sources] == [1, 0, 0, 0, 0]
+
+
+async def test_a_run_asked_for_by_many_at_once_is_started_once(engine: Engine) -> None:
+    sources = [ScriptedSource() for _ in range(20)]
+    logs = await asyncio.gather(*(engine.start(info(), None, source) for source in sources))
+    assert len({id(log) for log in logs}) == 1
+    assert sum(source.starts for source in sources) == 1
+
+
+async def test_a_finished_run_is_not_started_again(engine: Engine) -> None:
+    first, second = ScriptedSource(), ScriptedSource()
+    log = await engine.start(info(), None, first)
+    first.run.finish("stop")
+    assert await engine.start(info(), None, second) is log
+    assert second.starts == 0
+    assert engine.live(log) is None
+
+
+async def test_a_run_is_found_by_its_id_and_by_its_key(engine: Engine) -> None:
+    log = await engine.start(info("r"), None, ScriptedSource())
+    assert await engine.find("alice", run_id="r") is log
+    assert await engine.find("alice", key=log.key) is log
+    assert await engine.find("alice", run_id="other") is None
+    assert await engine.find("alice", key="nonsense") is None
+
+
+async def test_another_principals_run_is_unknown(engine: Engine) -> None:
+    source = ScriptedSource()
+    log = await engine.start(info("r", "alice"), None, source)
+    assert await engine.find("bob", run_id="r") is None
+    assert await engine.find("bob", key=log.key) is None
+    with pytest.raises(Refusal) as refused:
+        await engine.cancel("bob", "r")
+    assert refused.value.code is Code.unknown_run
+    assert source.stops == 0
+
+
+async def test_the_same_run_id_of_two_principals_is_two_runs(engine: Engine) -> None:
+    alices, bobs = ScriptedSource(), ScriptedSource()
+    await engine.start(info("r", "alice"), None, alices)
+    log = await engine.start(info("r", "bob"), None, bobs)
+    assert (alices.starts, bobs.starts) == (1, 1)
+    await engine.cancel("alice", "r")
+    assert (alices.stops, bobs.stops) == (1, 0)
+    assert not log.closed
+
+
+def test_keys_tell_principals_and_runs_apart_and_stand_in_an_offset() -> None:
+    pairs = [("a", "b"), ("ab", ""), ("", "ab"), ("b", "a"), ("a", "b ")]
+    keys = {log_key(principal, run_id) for principal, run_id in pairs}
+    assert len(keys) == len(pairs)
+    for key in keys:
+        assert key.isascii()
+        assert key.isprintable()
+        assert not set(key) & set(': "')
+
+
+async def test_a_cancel_stops_the_run_and_says_whether_there_was_one(engine: Engine) -> None:
+    source = ScriptedSource()
+    log = await engine.start(info("r"), None, source)
+    assert await engine.cancel("alice", "r") is True
+    assert log.closed
+    assert await engine.cancel("alice", "r") is False
+    assert source.stops == 1
+    with pytest.raises(Refusal) as refused:
+        await engine.cancel("alice", "unknown")
+    assert refused.value.code is Code.unknown_run
+
+
+async def test_a_late_cancel_does_not_touch_a_newer_run(engine: Engine) -> None:
+    old, new = ScriptedSource(), ScriptedSource()
+    await engine.start(info("old"), None, old)
+    old.run.finish("stop")
+    await engine.start(info("new"), None, new)
+    assert await engine.cancel("alice", "old") is False
+    assert new.stops == 0
+    assert not new.run.log.closed
+
+
+async def test_too_many_runs_are_refused_and_leave_nothing_behind(engine: Engine) -> None:
+    for run_id in ("r1", "r2"):
+        await engine.start(info(run_id), None, ScriptedSource())
+    refused = ScriptedSource()
+    with pytest.raises(Refusal) as refusal:
+        await engine.start(info("r3"), None, refused)
+    assert refusal.value.code is Code.overloaded
+    assert refused.starts == 0
+    assert await engine.find("alice", run_id="r3") is None
+
+
+async def test_when_there_is_no_room_a_known_run_can_still_be_attached_to(engine: Engine) -> None:
+    logs = [await engine.start(info(run_id), None, ScriptedSource()) for run_id in ("r1", "r2")]
+    assert await engine.start(info("r1"), None, ScriptedSource()) is logs[0]
+
+
+async def test_when_there_is_no_room_a_finished_run_can_still_be_read(engine: Engine) -> None:
+    source = ScriptedSource()
+    finished = await engine.start(info("r1"), None, source)
+    source.run.finish("stop")
+    for run_id in ("r2", "r3"):
+        await engine.start(info(run_id), None, ScriptedSource())
+    assert await engine.start(info("r1"), None, ScriptedSource()) is finished
+
+
+@pytest.mark.parametrize("end", ["finish", "fail", "cancel", "abandon"])
+async def test_every_end_makes_room(engine: Engine, end: str) -> None:
+    source = ScriptedSource()
+    await engine.start(info("r1"), None, source)
+    await engine.start(info("r2"), None, ScriptedSource())
+    match end:
+        case "finish":
+            source.run.finish("stop")
+        case "fail":
+            source.run.fail(Failure(Code.upstream_error))
+        case "cancel":
+            source.run.cancel()
+        case "abandon":
+            source.run.abandon()
+    third = ScriptedSource()
+    await engine.start(info("r3"), None, third)
+    assert third.starts == 1
+
+
+async def test_closing_ends_every_run_with_a_code(engine: Engine) -> None:
+    sources = [ScriptedSource(), ScriptedSource()]
+    logs = [await engine.start(info(f"r{n}"), None, source) for n, source in enumerate(sources)]
+    await engine.close()
+    assert [source.stops for source in sources] == [1, 1]
+    assert [code_of(log) for log in logs] == ["shutting_down", "shutting_down"]
+    await engine.close()
+    assert [source.stops for source in sources] == [1, 1]
+
+
+async def test_a_run_that_is_refused_by_a_closing_engine_tells_who_waits_for_it(engine: Engine) -> None:
+    source = ScriptedSource()
+    await engine.start(info(), None, source)
+    waiting = asyncio.create_task(source.run.settle(5))
+    await asyncio.sleep(0)
+    await engine.close()
+    failure = await waiting
+    assert failure is not None
+    assert failure.code is Code.shutting_down
+
+
+async def test_a_closed_engine_starts_nothing(engine: Engine) -> None:
+    """A request whose body arrives in the middle of a shutdown would ask a model that nobody then hears."""
+    await engine.close()
+    source = ScriptedSource()
+    with pytest.raises(Refusal) as refused:
+        await engine.start(info(), None, source)
+    assert refused.value.code is Code.shutting_down
+    assert source.starts == 0
+
+
+async def test_a_source_that_cannot_start_ends_its_run_and_holds_no_place(engine: Engine) -> None:
+    for run_id in ("r1", "r2", "r3"):
+        with suppress(RuntimeError):
+            await engine.start(info(run_id), None, FailingSource(at="start"))
+        log = await engine.find("alice", run_id=run_id)
+        assert log is not None
+        assert engine.live(log) is None
+        assert code_of(log) == "internal"
+    await engine.close()
+
+
+async def test_a_source_that_cannot_be_stopped_ends_its_run_all_the_same() -> None:
+    engine = Engine(MemoryStore(), max_runs=1, max_run_bytes=1000)
+    log = await engine.start(info("r1"), None, FailingSource(at="stop"))
+    with suppress(RuntimeError):
+        await engine.cancel("alice", "r1")
+    assert log.closed
+    assert engine.live(log) is None
+
+
+async def test_a_source_that_cannot_be_stopped_does_not_keep_others_from_their_end(engine: Engine) -> None:
+    log = await engine.start(info("r1"), None, FailingSource(at="stop"))
+    other = ScriptedSource()
+    await engine.start(info("r2"), None, other)
+    with suppress(RuntimeError):
+        await engine.close()
+    assert log.closed
+    assert other.stops == 1
+    assert other.run.log.closed

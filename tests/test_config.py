@@ -1,0 +1,347 @@
+"""The configuration: what every key does, and a line for every mistake."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tokenwire.config import Config, Limits, Persona, Policy, Runs, load
+from tokenwire.errors import ConfigError
+from tokenwire.providers.base import Target
+
+KEY = "sk-canary-4f1d9c0a7be25d83"
+
+MODEL = """
+[models.small]
+provider = "openai-compatible"
+base_url = "http://model.example/v1"
+model = "upstream-of-small"
+"""
+
+EVERYTHING = """
+model = "fast"
+
+[models.fast]
+provider = "groq"
+model = "llama"
+base_url = "https://groq.example/v1/"
+key_env = "MY_KEY"
+temperature = 0.5
+max_tokens = 100
+description = "Quick."
+
+[models.near]
+provider = "local"
+
+[models.plain]
+provider = "ollama"
+model = "qwen3"
+
+[personas.support-agent]
+system = "You help people."
+model = "near"
+temperature = 0.3
+max_tokens = 50
+description = "Helps."
+greeting = "What is it?"
+
+[cors]
+origins = ["https://app.example", "http://10.0.0.7:3000"]
+
+[limits]
+body_bytes = 1
+body_seconds = 2.5
+messages = 3
+runs = 4
+run_bytes = 5
+
+[runs]
+keep_seconds = 6.5
+keep_bytes = 7
+heartbeat_seconds = 8
+connect_seconds = 9.5
+silence_seconds = 10
+
+[policy]
+refused = "reject"
+temperature = [0.1, 1.1]
+max_tokens = 12
+
+[disconnect]
+rais = "cancel"
+tanstack = "continue"
+tanstack_legacy = "grace(2.5)"
+"""
+
+
+def read(folder: Path, text: str, environ: dict[str, str] | None = None, model: str | None = None) -> Config:
+    path = folder / "tokenwire.toml"
+    path.write_text(text)
+    return load(path, environ or {}, model)
+
+
+def mistake(folder: Path, text: str, environ: dict[str, str] | None = None, model: str | None = None) -> str:
+    """What the operator is told."""
+    with pytest.raises(ConfigError) as wrong:
+        read(folder, text, environ, model)
+    line = str(wrong.value)
+    assert "\n" not in line
+    assert line.isprintable()
+    return line
+
+
+def test_every_key_does_something(tmp_path: Path) -> None:
+    config = read(tmp_path, EVERYTHING, {"MY_KEY": KEY})
+    assert config.default_model == "fast"
+    fast, near, plain = (config.targets[name] for name in ("fast", "near", "plain"))
+    assert fast.key is not None
+    assert fast.key.reveal() == KEY
+    assert msgspec.structs.replace(fast, key=None) == Target(
+        name="fast",
+        provider="groq",
+        model="llama",
+        base_url="https://groq.example/v1",
+        temperature=0.5,
+        max_tokens=100,
+    )
+    assert (near.provider, near.model) == ("local", "smollm2")
+    assert (plain.base_url, plain.model, plain.key) == ("http://127.0.0.1:11434/v1", "qwen3", None)
+    assert config.descriptions == {"fast": "Quick.", "near": "", "plain": ""}
+    assert config.personas == {
+        "support-agent": Persona(
+            system="You help people.",
+            model="near",
+            temperature=0.3,
+            max_tokens=50,
+            description="Helps.",
+            greeting="What is it?",
+        )
+    }
+    assert config.origins == ("https://app.example", "http://10.0.0.7:3000")
+    assert config.limits == Limits(body_bytes=1, body_seconds=2.5, messages=3, runs=4, run_bytes=5)
+    assert config.runs == Runs(
+        keep_seconds=6.5, keep_bytes=7, heartbeat_seconds=8.0, connect_seconds=9.5, silence_seconds=10.0
+    )
+    assert config.policy == Policy(refused="reject", temperature=(0.1, 1.1), max_tokens=12)
+    assert [config.disconnect.grace(wire) for wire in ("rais", "tanstack", "tanstack-legacy")] == [0.0, None, 2.5]
+
+
+def test_one_model_is_enough(tmp_path: Path) -> None:
+    config = read(tmp_path, MODEL)
+    assert config.default_model == "small"
+    assert config.targets["small"].key is None
+    assert config.origins == ()
+    assert config.limits == Limits()
+    assert [config.disconnect.grace(wire) for wire in ("rais", "tanstack", "tanstack-legacy")] == [1.0, 30.0, 1.0]
+
+
+def test_the_first_model_is_the_default(tmp_path: Path) -> None:
+    assert read(tmp_path, MODEL + MODEL.replace("small", "second")).default_model == "small"
+
+
+def test_a_model_of_the_file_can_be_made_the_default(tmp_path: Path) -> None:
+    config = read(tmp_path, MODEL + MODEL.replace("small", "second"), model="second")
+    assert config.default_model == "second"
+    assert list(config.targets) == ["small", "second"]
+
+
+def test_a_file_of_weights_can_be_the_default_beside_the_models_of_a_file(tmp_path: Path) -> None:
+    config = read(tmp_path, MODEL, model="local:a.gguf")
+    target = config.targets[config.default_model]
+    assert (target.provider, target.model) == ("local", "a.gguf")
+    assert "small" in config.targets
+
+
+@pytest.mark.parametrize(
+    ("environ", "model", "expected"),
+    [
+        ({"OPENAI_API_KEY": KEY}, None, ("openai", "gpt-4o-mini", "https://api.openai.com/v1", KEY)),
+        ({"OPENAI_API_KEY": KEY}, "gpt-9", ("openai", "gpt-9", "https://api.openai.com/v1", KEY)),
+        ({"OPENAI_BASE_URL": "http://x/v1"}, None, ("openai", "gpt-4o-mini", "http://x/v1", None)),
+        ({"OPENAI_BASE_URL": "http://x/v1/"}, "qwen3", ("openai", "qwen3", "http://x/v1", None)),
+        ({"OPENAI_BASE_URL": "http://x/v1", "OPENAI_API_KEY": KEY}, "m", ("openai", "m", "http://x/v1", KEY)),
+        ({"OPENAI_BASE_URL": "http://x/v1", "OPENAI_API_KEY": ""}, "m", ("openai", "m", "http://x/v1", None)),
+        ({"GROQ_API_KEY": KEY}, None, ("groq", "llama-3.3-70b-versatile", "https://api.groq.com/openai/v1", KEY)),
+        ({"GROQ_API_KEY": KEY}, "m", ("groq", "m", "https://api.groq.com/openai/v1", KEY)),
+        ({"GROQ_API_KEY": "g", "OPENAI_API_KEY": KEY}, "m", ("openai", "m", "https://api.openai.com/v1", KEY)),
+        ({}, None, ("local", "smollm2", "", None)),
+        ({"OPENAI_API_KEY": "", "OPENAI_BASE_URL": "", "GROQ_API_KEY": ""}, None, ("local", "smollm2", "", None)),
+        ({}, "smollm2", ("local", "smollm2", "", None)),
+        ({}, "local:a.gguf", ("local", "a.gguf", "", None)),
+        ({"OPENAI_API_KEY": KEY}, "local:a.gguf", ("local", "a.gguf", "", None)),
+        ({"GROQ_API_KEY": KEY}, "local:a.gguf", ("local", "a.gguf", "", None)),
+    ],
+)
+def test_without_a_file_the_environment_says_which_model(
+    environ: dict[str, str], model: str | None, expected: tuple[str, str, str, str | None]
+) -> None:
+    config = load(None, environ, model)
+    (target,) = config.targets.values()
+    assert config.default_model == target.name
+    assert (target.provider, target.model, target.base_url, target.key and target.key.reveal()) == expected
+    assert config.origins is None
+
+
+@pytest.mark.parametrize("model", ["qwen3", "", "local"])
+def test_without_a_file_and_a_key_only_a_local_model_can_be_named(model: str) -> None:
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
+        load(None, {}, model)
+
+
+UNKNOWN_KEYS = {
+    "colour": 'colour = "red"\n' + MODEL,
+    "models.small.api_key": MODEL + f'api_key = "{KEY}"\n',
+    "personas.poet.tone": MODEL + '[personas.poet]\nsystem = "Rhyme."\ntone = "blue"\n',
+    "cors.origin": MODEL + '[cors]\norigin = "https://app.example"\n',
+    "limits.body": MODEL + "[limits]\nbody = 1\n",
+    "runs.keep": MODEL + "[runs]\nkeep = 1\n",
+    "policy.refuse": MODEL + '[policy]\nrefuse = "reject"\n',
+    "disconnect.vercel": MODEL + '[disconnect]\nvercel = "cancel"\n',
+}
+
+
+@pytest.mark.parametrize("path", UNKNOWN_KEYS)
+def test_an_unknown_key_is_named_with_its_path(tmp_path: Path, path: str) -> None:
+    line = mistake(tmp_path, UNKNOWN_KEYS[path])
+    *tables, key = path.split(".")
+    assert "tokenwire.toml" in line
+    assert f"`{key}`" in line or path in line
+    for table in tables:
+        assert table in line
+    assert KEY not in line
+
+
+WRONG = {
+    "no TOML": ("tokenwire.toml: not TOML", "model = \n"),
+    "no model": ("models", ""),
+    "an unknown default": ("model: ", 'model = "large"\n' + MODEL),
+    "models that are a list": ("models", "models = []\n"),
+    "a model that is a text": ("models", 'models = { small = "x" }\n'),
+    "no provider": ("models.small", "[models.small]\n"),
+    "an unknown provider": ("models.small.provider", MODEL.replace("openai-compatible", "oracle")),
+    "no base URL": ("models.small.base_url", '[models.small]\nprovider = "openai-compatible"\nmodel = "m"\n'),
+    "no upstream model": ("models.small.model", '[models.small]\nprovider = "ollama"\n'),
+    "a temperature too high": ("models.small.temperature", MODEL + "temperature = 2.5\n"),
+    "a temperature that is none": ("models.small.temperature", MODEL + "temperature = nan\n"),
+    "no tokens": ("models.small.max_tokens", MODEL + "max_tokens = 0\n"),
+    "a persona without words": ("personas.poet", MODEL + "[personas.poet]\n"),
+    "a persona of an unknown model": (
+        "personas.poet.model",
+        MODEL + '[personas.poet]\nsystem = "Rhyme."\nmodel = "large"\n',
+    ),
+    "no bytes": ("limits.body_bytes", MODEL + "[limits]\nbody_bytes = 0\n"),
+    "bytes that are a text": ("limits.body_bytes", MODEL + '[limits]\nbody_bytes = "4M"\n'),
+    "bytes that are a fraction": ("limits.body_bytes", MODEL + "[limits]\nbody_bytes = 1.5\n"),
+    "no seconds": ("runs.keep_seconds", MODEL + "[runs]\nkeep_seconds = 0\n"),
+    "seconds that are none": ("runs.heartbeat_seconds", MODEL + "[runs]\nheartbeat_seconds = nan\n"),
+    "an unknown policy": ("policy.refused", MODEL + '[policy]\nrefused = "maybe"\n'),
+    "one bound": ("policy.temperature", MODEL + "[policy]\ntemperature = [1]\n"),
+    "bounds the wrong way round": ("policy.temperature", MODEL + "[policy]\ntemperature = [1.5, 0.5]\n"),
+    "an unknown disconnect": ("disconnect.rais", MODEL + '[disconnect]\nrais = "maybe"\n'),
+    "a grace of nothing": ("disconnect.tanstack", MODEL + '[disconnect]\ntanstack = "grace()"\n'),
+    "a grace before": ("disconnect.tanstack_legacy", MODEL + '[disconnect]\ntanstack_legacy = "grace(-1)"\n'),
+    "every origin": ("cors.origins", MODEL + '[cors]\norigins = ["*"]\n'),
+    "an origin with a path": ("cors.origins", MODEL + '[cors]\norigins = ["https://app.example/"]\n'),
+    "an origin without a scheme": ("cors.origins", MODEL + '[cors]\norigins = ["app.example"]\n'),
+    "origins that are a text": ("cors.origins", MODEL + '[cors]\norigins = "https://app.example"\n'),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_mistake_is_a_line_that_names_its_place(tmp_path: Path, what: str) -> None:
+    place, text = WRONG[what]
+    assert place in mistake(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "model.example/v1",
+        "ftp://model.example/v1",
+        "http://",
+        "http:///v1",
+        "http://user:sk-canary@model.example/v1",
+        "http://model.example/v1?key=sk-canary",
+        "http://model.example/v1#sk-canary",
+        "http://model.example/v1 ",
+        "http://model.example/v1\r\nx: y",
+        "http://model.example:99999/v1",
+        "http://model.example:http/v1",
+        "http://[::1/v1",
+        "http://model.example/v1/€",
+    ],
+)
+def test_a_base_url_that_nothing_can_be_asked_at(tmp_path: Path, url: str) -> None:
+    text = MODEL.replace('"http://model.example/v1"', msgspec.json.encode(url).decode())
+    line = mistake(tmp_path, text)
+    assert "models.small.base_url" in line
+    assert "sk-canary" not in line
+    if url:
+        with pytest.raises(ConfigError, match=r"OPENAI_BASE_URL|base_url"):
+            load(None, {"OPENAI_BASE_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8080", "https://model.example", "http://[::1]:8080/v1", "http://a.b-c.example:1/x/y/"]
+)
+def test_a_base_url_that_something_can_be_asked_at(tmp_path: Path, url: str) -> None:
+    config = read(tmp_path, MODEL.replace("http://model.example/v1", url))
+    assert config.targets["small"].base_url == url.rstrip("/")
+
+
+def test_a_key_that_is_not_set_is_named(tmp_path: Path) -> None:
+    for environ in ({}, {"MY_KEY": ""}):
+        line = mistake(tmp_path, MODEL + 'key_env = "MY_KEY"\n', environ)
+        assert "models.small.key_env" in line
+        assert "MY_KEY" in line
+    assert "GROQ_API_KEY" in mistake(tmp_path, '[models.small]\nprovider = "groq"\n')
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\n", f" {KEY}", f"{KEY} x", f"{KEY}\r\nx: y", f"“{KEY}”", "\x00"])
+def test_a_key_that_no_header_holds_is_not_shown(tmp_path: Path, key: str) -> None:
+    line = mistake(tmp_path, MODEL + 'key_env = "MY_KEY"\n', {"MY_KEY": key})
+    assert "models.small.key_env" in line
+    assert "MY_KEY" in line
+    assert KEY not in line
+
+
+def test_a_key_may_be_wanted_by_nobody(tmp_path: Path) -> None:
+    config = read(tmp_path, '[models.small]\nprovider = "groq"\nkey_env = ""\n', {"GROQ_API_KEY": KEY})
+    assert config.targets["small"].key is None
+
+
+def test_a_mistake_in_a_model_that_is_not_the_default_is_found(tmp_path: Path) -> None:
+    assert "models.other" in mistake(tmp_path, MODEL + '[models.other]\nprovider = "oracle"\n')
+
+
+def test_a_name_with_a_line_end_does_not_break_the_line(tmp_path: Path) -> None:
+    assert "model" in mistake(tmp_path, 'model = "a\\nb"\n' + MODEL)
+    mistake(tmp_path, MODEL + '[personas."a\\nb"]\nsystem = "x"\nmodel = "large"\n')
+    mistake(tmp_path, MODEL, model="a\nb")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing.toml"):
+        with pytest.raises(ConfigError) as wrong:
+            load(path, {})
+        assert str(path) in str(wrong.value)
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"bytes\.toml: not TOML"):
+        load(tmp_path / "bytes.toml", {})
+
+
+def test_no_way_of_showing_a_configuration_shows_a_key(tmp_path: Path) -> None:
+    config = read(tmp_path, MODEL + 'key_env = "MY_KEY"\n', {"MY_KEY": KEY})
+    target = config.targets["small"]
+    assert target.key is not None
+    for shown in (
+        repr(config),
+        str(config),
+        repr(target),
+        f"{target.key} {target.key!r} {target.key:>20}",
+        str(target.key),
+    ):
+        assert KEY not in shown
+    with pytest.raises(TypeError):
+        msgspec.json.encode(config)
