@@ -74,20 +74,24 @@ def decode_envelope(body: bytes) -> Envelope:
     the path of the first wrong type.
     """
     try:
-        try:
-            return _decoder.decode(body)
-        except msgspec.ValidationError:
-            raise
-        except msgspec.DecodeError:
-            if b"\\u" not in body:
-                raise
-            return _decoder.decode(_mend_surrogates(body))
+        return _decode(body)
     except msgspec.ValidationError as error:
         raise Refusal(Code.bad_request, f"The request is not a chat request: {error}.") from None
     except ValueError:
         raise Refusal(Code.bad_json) from None
     except RecursionError:
         raise Refusal(Code.bad_json, "The request body is nested too deeply.") from None
+
+
+def _decode(body: bytes) -> Envelope:
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        if b"\\u" not in body:
+            raise
+        return _decoder.decode(_mend_surrogates(body))
 
 
 def _mend_surrogates(body: bytes) -> bytes:
