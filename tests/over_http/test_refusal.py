@@ -29,6 +29,11 @@ REFUSALS = {
         "The model's answer could not be read.",
     ),
     "it does not stream": (Reply(body={"error": SECRET}), 502, "The model's answer could not be read."),
+    "it is compressed": (
+        Reply(text=[SECRET], headers={"content-encoding": "gzip"}),
+        502,
+        "The model's answer could not be read.",
+    ),
     "it is no HTTP": (Reply(raw=b"SSH-2.0-nonsense\r\n"), 502, "The model could not be reached."),
     "it hangs up": (Reply(raw=b""), 502, "The model could not be reached."),
     "it is cut off": (Reply(cut_at=20), 502, "The model could not be reached."),
@@ -45,6 +50,11 @@ def test_the_model_refuses(upstream: ThreadedUpstream, ordinary: str, wire: Wire
     assert answer.status == status
     assert wire.told(answer) == sentence
     assert SECRET.encode() not in answer.body
+
+
+def test_a_model_that_says_it_does_not_compress_is_heard(upstream: ThreadedUpstream, ordinary: str) -> None:
+    upstream.reply(Reply(text=["plain"], headers={"content-encoding": "identity"}))
+    assert RAIS.text(ask(ordinary, body=RAIS.body()).read()) == "plain"
 
 
 @pytest.mark.parametrize(

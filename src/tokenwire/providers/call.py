@@ -72,8 +72,8 @@ class ModelCall:
         """A success that promises a stream is accepted; anything else is read as a refusal."""
         self._silence.active = True
         self._status, self._headers = status, headers
-        content_type = headers.get("content-type", "")
-        if status == 200 and not content_type.startswith(_NOT_A_STREAM) and "content-encoding" not in headers:
+        readable = headers.get("content-encoding", "identity") == "identity"
+        if status == 200 and readable and not headers.get("content-type", "").startswith(_NOT_A_STREAM):
             self._run.accept()
         else:
             self._refusal = bytearray()

@@ -9,9 +9,9 @@ from .log import RunInfo, Wake
 class MemoryLog:
     """A list of records and whoever waits for the next one."""
 
-    def __init__(self, info: RunInfo, store: "MemoryStore") -> None:
+    def __init__(self, info: RunInfo, key: str, store: "MemoryStore") -> None:
         self.info = info
-        self.key = info.key
+        self.key = key
         self.size = 0
         self.closed = False
         self._store = store
@@ -62,10 +62,11 @@ class MemoryStore:
         self._timer: asyncio.TimerHandle | None = None
 
     async def open(self, info: RunInfo) -> tuple[MemoryLog, bool]:
-        log = self._logs.get(info.key)
+        key = info.key
+        log = self._logs.get(key)
         if log is not None:
             return log, False
-        log = self._logs[info.key] = MemoryLog(info, self)
+        log = self._logs[key] = MemoryLog(info, key, self)
         return log, True
 
     async def find(self, key: str) -> MemoryLog | None:
