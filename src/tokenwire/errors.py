@@ -43,6 +43,8 @@ class Code(StrEnum):
     answer_too_long = "answer_too_long"
     empty_answer = "empty_answer"
     shutting_down = "shutting_down"
+    store_unavailable = "store_unavailable"
+    producer_lost = "producer_lost"
 
 
 _DEFAULTS: dict[Code, tuple[int, str]] = {
@@ -71,6 +73,8 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.answer_too_long: (502, "The answer was stopped because it grew too long."),
     Code.empty_answer: (502, "The model gave an empty answer."),
     Code.shutting_down: (503, "The server is shutting down."),
+    Code.store_unavailable: (503, "The server cannot keep answers at the moment. Try again in a moment."),
+    Code.producer_lost: (502, "The answer broke off: the server that was making it is gone."),
 }
 
 

@@ -52,7 +52,7 @@ class StoreMachine(RuleBasedStateMachine):
     logs: Bundle[Modelled] = Bundle("logs")
     followed: Bundle[tuple[Modelled, str]] = Bundle("followed")
 
-    def make_store(self, *, keep_seconds: float, keep_bytes: int) -> Store:
+    async def make_store(self, *, keep_seconds: float, keep_bytes: int) -> Store:
         raise NotImplementedError
 
     @initialize(keep_bytes=st.sampled_from([20_000, 1_000_000]))
@@ -60,7 +60,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=ClockLoop)
         self.clock = cast(ClockLoop, self.runner.get_loop())
         self.keep_bytes = keep_bytes
-        self.store = self.make_store(keep_seconds=KEEP_SECONDS, keep_bytes=keep_bytes)
+        self.store = self.do(self.make_store(keep_seconds=KEEP_SECONDS, keep_bytes=keep_bytes))
         self.current: dict[str, Modelled] = {}
         self.closed: list[Modelled] = []
 
@@ -98,7 +98,8 @@ class StoreMachine(RuleBasedStateMachine):
 
         async def append() -> None:
             modelled.log.append(payloads)
-            await until(modelled.log, lambda: modelled.log.length == len(modelled.records))
+            await until(lambda: modelled.log.length == len(modelled.records))
+            await self.clock.advance(1)
 
         self.do(append())
         self.all_woken_since(modelled, before)
@@ -116,7 +117,7 @@ class StoreMachine(RuleBasedStateMachine):
             if fresh:
                 modelled.log.append(payloads)
             modelled.log.close()
-            await until(modelled.log, lambda: modelled.log.closed)
+            await until(lambda: modelled.log.closed)
 
         self.do(close())
         if fresh:

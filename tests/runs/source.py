@@ -14,6 +14,8 @@ class ScriptedSource:
     def __init__(self, on_start: Callable[[Run], None] = lambda _: None, closing: Sequence[events.Event] = ()) -> None:
         self.starts = 0
         self.stops = 0
+        self.pauses = 0
+        self.resumes = 0
         self._on_start = on_start
         self._closing = closing
 
@@ -25,6 +27,16 @@ class ScriptedSource:
     def stop(self) -> Sequence[events.Event]:
         self.stops += 1
         return self._closing
+
+    def pause(self) -> None:
+        self.pauses += 1
+
+    def resume(self) -> None:
+        self.resumes += 1
+
+    @property
+    def saved(self) -> int | None:
+        return None
 
 
 class FailingSource(ScriptedSource):

@@ -5,13 +5,16 @@ from hypothesis import settings
 
 from tokenwire.runs.memory import MemoryStore
 
-from .contract import MakeStore, RetentionContract, StoreContract
+from .contract import CapacityContract, MakeStore, RetentionContract, StoreContract
 from .machine import StoreMachine
 
 
 @pytest.fixture
 def make_store() -> MakeStore:
-    return MemoryStore
+    async def make_store(*, keep_seconds: float = 300, keep_bytes: int = 1_000_000) -> MemoryStore:
+        return MemoryStore(keep_seconds=keep_seconds, keep_bytes=keep_bytes)
+
+    return make_store
 
 
 class TestMemoryStore(StoreContract):
@@ -22,8 +25,12 @@ class TestMemoryRetention(RetentionContract):
     pass
 
 
+class TestMemoryCapacity(CapacityContract):
+    pass
+
+
 class MemoryMachine(StoreMachine):
-    def make_store(self, *, keep_seconds: float, keep_bytes: int) -> MemoryStore:
+    async def make_store(self, *, keep_seconds: float, keep_bytes: int) -> MemoryStore:
         return MemoryStore(keep_seconds=keep_seconds, keep_bytes=keep_bytes)
 
 

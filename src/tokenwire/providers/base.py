@@ -62,6 +62,9 @@ class Parser(Protocol):
     outcome: Answer | UpstreamFailure | None
     """Set once the answer is known to be complete, or to have failed; whatever follows is of no interest."""
 
+    tokens: int
+    """Pieces of text so far: for most models a token each."""
+
     def feed(self, data: bytes) -> list[events.Event]:
         """The events of these bytes. Text that arrived together comes as one delta."""
 

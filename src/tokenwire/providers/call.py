@@ -51,6 +51,8 @@ class ModelCall:
         self._status = 0
         self._headers: Mapping[str, str] = {}
         self._refusal: bytearray | None = None
+        self._paused = False
+        self._most = prompt.max_tokens
 
     def start(self, run: Run) -> None:
         """Sends the question."""
@@ -66,6 +68,23 @@ class ModelCall:
         self._silence.end()
         self._exchange.abort()
         return self._parser.close()
+
+    def pause(self) -> None:
+        """Reads no more: after ``silence_seconds`` of it the run ends, because nobody can take what it says."""
+        self._paused = True
+        self._exchange.pause()
+
+    def resume(self) -> None:
+        """Reads on."""
+        self._paused = False
+        self._silence.active = True
+        self._exchange.resume()
+
+    @property
+    def saved(self) -> int | None:
+        """Of the tokens that the request allowed, those that have not come."""
+        most = self._most
+        return None if most is None else max(0, most - self._parser.tokens)
 
     @_guarded
     def head(self, status: int, headers: Mapping[str, str]) -> None:
@@ -127,6 +146,9 @@ class ModelCall:
             self._fail(self._provider.refusal(self._status, self._headers, body))
 
     def _timed_out(self) -> None:
+        if self._paused:
+            self._fail(Failure(Code.answer_too_long, detail=f"not read on for {self._silence_seconds:g} s"))
+            return
         self._fail(UpstreamFailure(Code.upstream_timeout, detail=f"silent for {self._silence_seconds:g} s"))
 
     def _fail(self, failure: Failure) -> None:

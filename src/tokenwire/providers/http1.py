@@ -110,6 +110,7 @@ class Http1Exchange:
         self.request = request
         self.connecting: asyncio.Task[None] | None = None
         self.connection: _Connection | None = None
+        self.paused = False
         self._loop = loop
         self._connect = connect
 
@@ -121,9 +122,22 @@ class Http1Exchange:
         if self.connection is not None:
             self.connection.abort()
 
+    def pause(self) -> None:
+        """Stops reading the socket."""
+        self.paused = True
+        if self.connection is not None:
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self.paused and self.connection is not None:
+            self.connection.resume()
+        self.paused = False
+
     def release(self) -> None:
         """Lets the rest of the body pass, if it is there within a moment."""
         self.sink = None
+        self.resume()
         if self.connection is not None and not self.connection.complete:
             self._loop.call_later(_RELEASE_SECONDS, self._give_up)
 
@@ -170,11 +184,23 @@ class _Connection(asyncio.Protocol):
         self._heard = False
         exchange.connection = self
         self._transport.write(exchange.request)
+        if exchange.paused:
+            self.pause()
 
     def abort(self) -> None:
         """Closes the socket without waiting for anything."""
         self._detach()
         self._transport.abort()
+
+    def pause(self) -> None:
+        """Reads no more for the time being."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close_unless_needed(self) -> None:
         """Closes the socket, unless somebody waits for an answer on it."""

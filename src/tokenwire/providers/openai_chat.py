@@ -118,6 +118,7 @@ class ChatParser:
 
     def __init__(self, message_id: str) -> None:
         self.outcome: Answer | UpstreamFailure | None = None
+        self.tokens = 0
         self._first_id = message_id
         self._sse = sse.Parser()
         self._kind: str | None = None
@@ -206,6 +207,7 @@ class ChatParser:
         self.outcome = UpstreamFailure(_error_code(error), detail=_quote(error))
 
     def _say(self, kind: str, text: str) -> None:
+        self.tokens += 1
         if self._kind != kind:
             self._flush()
             self._kind = kind

@@ -39,6 +39,8 @@ class ProxiedExchange:
         self._sink: Sink | None = sink
         self._response: aiohttp.ClientResponse | None = None
         self._loop = asyncio.get_running_loop()
+        self._going = asyncio.Event()
+        self._going.set()
         self._task = self._loop.create_task(self._run(session, call))
 
     def abort(self) -> None:
@@ -48,9 +50,18 @@ class ProxiedExchange:
             self._response.close()
         self._task.cancel()
 
+    def pause(self) -> None:
+        """Takes nothing more from the socket, whose buffer then fills."""
+        self._going.clear()
+
+    def resume(self) -> None:
+        """Reads on."""
+        self._going.set()
+
     def release(self) -> None:
         """Lets the rest of the body pass, if it is there within a moment."""
         self._sink = None
+        self._going.set()
         self._loop.call_later(_RELEASE_SECONDS, self._task.cancel)
 
     async def _run(self, session: aiohttp.ClientSession, call: HttpCall) -> None:
@@ -64,6 +75,7 @@ class ProxiedExchange:
                 async for data in response.content.iter_any():
                     if self._sink is not None:
                         self._sink.body(data)
+                    await self._going.wait()
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if self._sink is not None:
                 self._sink.lost(f"{type(error).__name__}: {error}")

@@ -34,6 +34,12 @@ class Exchange(Protocol):
     def abort(self) -> None:
         """Closes the socket at once, The sink hears nothing more."""
 
+    def pause(self) -> None:
+        """Stops reading the socket, so that the upstream has to wait."""
+
+    def resume(self) -> None:
+        """Reads on."""
+
     def release(self) -> None:
         """No more is wanted: the sink hears nothing more, and the socket is reused if the body ends at once."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Audience:
-    """Counts a run's readers, and calls ``on_empty`` once when nobody has been there for ``grace`` seconds.
+    """Counts a run's readers, and calls ``on_empty`` when nobody has been there for ``grace`` seconds.
 
     ``grace`` is ``None`` where a run goes on without readers, 0 where it ends with the last of them. A hang-up and a
     Stop look the same from here (docs/wires/tanstack.md 4): the grace is how long we believe in a hang-up.
@@ -25,14 +25,31 @@ class Audience:
     def leave(self) -> None:
         """One reader fewer."""
         self.count -= 1
+        if self.count == 0:
+            self._wait(self._grace)
+
+    def wait_on(self) -> None:
+        """Somebody listens elsewhere: ``on_empty`` is called again when the grace, but at least a second, is over."""
         if self.count == 0 and self._grace is not None:
-            self._timer = asyncio.get_running_loop().call_later(self._grace, self._on_empty)
+            self._wait(max(self._grace, 1.0))
+
+    @property
+    def policy(self) -> str:
+        """As the configuration spells it."""
+        if self._grace is None:
+            return "continue"
+        return f"grace({self._grace:g})" if self._grace else "cancel"
 
     def dismiss(self) -> None:
         """The run is over: whoever leaves from now on leaves nothing behind."""
         self._grace = None
         self._stop_waiting()
         del self._on_empty
+
+    def _wait(self, seconds: float | None) -> None:
+        self._stop_waiting()
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._on_empty)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:

@@ -1,5 +1,6 @@
 """The engine: starts each run once, finds it again, and stops it."""
 
+import asyncio
 import logging
 
 from ..errors import Code, Failure, Refusal
@@ -20,25 +21,35 @@ class Engine:
         self._max_runs = max_runs
         self._max_run_bytes = max_run_bytes
         self._live: dict[str, Run] = {}
-        self._closed = False
+        self._leaving = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def start(self, info: RunInfo, grace: float | None, source: Source) -> Log:
         """The log of this run, which is started if it is new and attached to if it is not.
 
         ``source`` begins for a new run only, so a repeated request never asks the model twice. Raises
-        :class:`Refusal`: ``overloaded`` when too many runs are under way, ``shutting_down`` after :meth:`close`.
+        :class:`Refusal`: ``overloaded`` when too many runs are under way, ``shutting_down`` after :meth:`leave`,
+        ``store_unavailable``.
         """
-        if self._closed:
-            raise Refusal(Code.shutting_down)
-        if len(self._live) >= self._max_runs:
+        if self._leaving or len(self._live) >= self._max_runs:
             known = await self.store.find(info.key)
             if known is None:
-                raise Refusal(Code.overloaded)
+                raise Refusal(Code.shutting_down if self._leaving else Code.overloaded)
             return known
         log, created = await self.store.open(info)
         if created:
-            run = Run(log, source, grace=grace, max_bytes=self._max_run_bytes, on_end=self._ended)
+            run = Run(
+                log,
+                source,
+                grace=grace,
+                max_bytes=self._max_run_bytes,
+                on_deserted=self._deserted,
+                on_end=self._ended,
+            )
             self._live[log.key] = run
+            self._idle.clear()
             run.start()
         return log
 
@@ -52,27 +63,60 @@ class Engine:
         return self._live.get(log.key)
 
     async def cancel(self, principal: str, run_id: str) -> bool:
-        """Stops a run at once. Returns whether it was still under way.
+        """Stops a run at once, in whichever process it is. Returns whether it was still under way.
 
         Idempotent, and bound to this one run: a late stop never touches a newer one. Raises :class:`Refusal`
-        (``unknown_run``).
+        (``unknown_run``, ``store_unavailable``).
         """
         log = await self.find(principal, run_id=run_id)
         if log is None:
             raise Refusal(Code.unknown_run)
         run = self._live.get(log.key)
-        if run is None:
+        if run is not None:
+            run.cancel()
+        elif not log.closed:
+            await self.store.cancel(log.key)
+        else:
             return False
-        run.cancel()
         return True
+
+    def leave(self) -> None:
+        """Starts no more runs. Those that are under way go on, and are found."""
+        self._leaving = True
+
+    async def idle(self) -> None:
+        """Returns when no run is under way."""
+        await self._idle.wait()
 
     async def close(self) -> None:
         """Ends every run that is under way, starts no more, and lets the store go."""
-        self._closed = True
+        self.leave()
         for run in tuple(self._live.values()):
             run.abandon(Failure(Code.shutting_down))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.close()
+
+    def _deserted(self, run: Run) -> None:
+        task = asyncio.get_running_loop().create_task(self._abandon_unless_attended(run))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _abandon_unless_attended(self, run: Run) -> None:
+        try:
+            attended = await self.store.attended(run.log.key)
+        except Refusal:
+            attended = True  # nobody can tell: a run too many is better than an answer too few
+        if run.ended or run.audience.count:
+            return
+        if attended:
+            run.audience.wait_on()
+        else:
+            run.abandon()
 
     def _ended(self, run: Run, outcome: str) -> None:
         del self._live[run.log.key]
+        if not self._live:
+            self._idle.set()
         logger.info("run %s ended: %s, %d events", run.info.run_id, outcome, run.log.length)

@@ -8,6 +8,11 @@ It is the truth: whatever a client sees was read from it. Every store keeps thes
 3. The log ends by ``close`` and by nothing else; the last record of a closed log is a terminal event.
 4. Nothing is appended to a closed log.
 5. Appending never waits for a reader: a slow reader falls behind in the log and nowhere else.
+6. A log has one writer, which made it. Where a store outlives its processes, a writer that is gone is noticed within
+   the time of a lease, and its log is ended in its stead, once; from then on the store takes nothing more from it.
+
+``append`` and ``close`` do not wait for the store either: what was appended may be delivered (``length``) as soon as
+the store has it, and followers hear of it then.
 """
 
 import hashlib
@@ -16,6 +21,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+
+from ..errors import Failure
 
 Wake = Callable[[], None]
 """Called, in the event loop, whenever a log has grown or was closed. It must not block and not raise."""
@@ -46,6 +53,22 @@ def log_key(principal: str, run_id: str) -> str:
     return urlsafe_b64encode(digest[:15]).decode()
 
 
+class Writer(Protocol):
+    """Whoever writes a log, as its store speaks to it."""
+
+    def cancel(self) -> None:
+        """Somebody in another process asked for the end."""
+
+    def lose(self, failure: Failure) -> None:
+        """The store takes nothing more: the log was ended by another process, or the store has been away too long."""
+
+    def hold(self) -> None:
+        """Too much waits for the store: nothing more, please, until :meth:`resume`. What comes is still taken."""
+
+    def resume(self) -> None:
+        """The end of :meth:`hold`."""
+
+
 class Log(Protocol):
     """One run's record."""
 
@@ -63,11 +86,22 @@ class Log(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes of all records."""
+        """Bytes of all records, those included that may not be delivered yet."""
 
     @property
     def closed(self) -> bool:
         """Whether the log has ended."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it cannot be followed any further although it is not closed: the store was away for too long."""
+
+    @property
+    def readers(self) -> int:
+        """How many follow it in this process."""
+
+    def write(self, writer: Writer) -> None:
+        """Names the writer, before the first ``append``. The writer is let go when the log is closed or fails."""
 
     def append(self, payloads: Sequence[bytes]) -> None:
         """Adds records in order."""
@@ -86,13 +120,31 @@ class Log(Protocol):
 
 
 class Store(Protocol):
-    """Keeps logs: open ones always, closed ones for a while."""
+    """Keeps logs: open ones always, closed ones for a while.
+
+    Every method that waits raises :class:`tokenwire.errors.Refusal` (``store_unavailable``) when the store is away.
+    """
 
     async def open(self, info: RunInfo) -> tuple[Log, bool]:
-        """The log of a run, made if there was none; and whether it was made. Atomic: one caller makes it."""
+        """The log of a run, made if there was none; and whether it was made. Atomic: one caller makes it.
+
+        The caller that made it is its writer.
+        """
 
     async def find(self, key: str) -> Log | None:
         """The log of that key, if it is kept."""
 
+    async def cancel(self, key: str) -> None:
+        """Asks the writer of that log, wherever it is, to end it."""
+
+    async def attended(self, key: str) -> bool:
+        """Whether that log is being read in another process."""
+
+    async def peers(self) -> int:
+        """How many other processes serve from this store, those left out that are about to stop."""
+
+    async def retire(self) -> None:
+        """This process is about to stop: it no longer counts as a peer."""
+
     async def close(self) -> None:
-        """Lets go of everything the store holds open."""
+        """Lets go of everything the store holds open, after what was appended has been kept (or given up)."""

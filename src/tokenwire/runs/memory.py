@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from .log import RunInfo, Wake
+from .followers import Followers
+from .log import RunInfo, Wake, Writer
 
 
 class MemoryLog:
     """A list of records and whoever waits for the next one."""
+
+    failure = None
 
     def __init__(self, info: RunInfo, key: str, store: "MemoryStore") -> None:
         self.info = info
@@ -16,11 +19,18 @@ class MemoryLog:
         self.closed = False
         self._store = store
         self._records: list[bytes] = []
-        self._followers: list[Wake] = []
+        self._followers = Followers()
 
     @property
     def length(self) -> int:
         return len(self._records)
+
+    @property
+    def readers(self) -> int:
+        return len(self._followers)
+
+    def write(self, writer: Writer) -> None:
+        """Nothing to keep: a store that is always there has nothing to say to its writer."""
 
     def append(self, payloads: Sequence[bytes]) -> None:
         if self.closed:
@@ -28,22 +38,20 @@ class MemoryLog:
         self._records.extend(payloads)
         for payload in payloads:
             self.size += len(payload)
-        for wake in self._followers:
-            wake()
+        self._followers.wake()
 
     def close(self) -> None:
         if self.closed:
             return
         self.closed = True
-        for wake in self._followers:
-            wake()
+        self._followers.wake_all()
         self._store._finished(self)
 
     def read(self, after: int, limit: int) -> Sequence[bytes]:
         return self._records[after : after + limit]
 
     def follow(self, wake: Wake) -> None:
-        self._followers.append(wake)
+        self._followers.add(wake)
 
     def unfollow(self, wake: Wake) -> None:
         self._followers.remove(wake)
@@ -52,7 +60,7 @@ class MemoryLog:
 class MemoryStore:
     """Keeps a closed log for ``keep_seconds``, and fewer of them when together they outgrow ``keep_bytes``."""
 
-    def __init__(self, *, keep_seconds: float = 300, keep_bytes: int = 256 * 1024 * 1024) -> None:
+    def __init__(self, *, keep_seconds: float = 300, keep_bytes: int = 64 * 1024 * 1024) -> None:
         self._keep_seconds = keep_seconds
         self._keep_bytes = keep_bytes
         self._logs: dict[str, MemoryLog] = {}
@@ -72,6 +80,18 @@ class MemoryStore:
     async def find(self, key: str) -> MemoryLog | None:
         return self._logs.get(key)
 
+    async def cancel(self, key: str) -> None:
+        """There is no other process."""
+
+    async def attended(self, key: str) -> bool:  # noqa: ARG002
+        return False
+
+    async def peers(self) -> int:
+        return 0
+
+    async def retire(self) -> None:
+        """Nobody counts."""
+
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -83,7 +103,7 @@ class MemoryStore:
     def _finished(self, log: MemoryLog) -> None:
         now = asyncio.get_running_loop().time()
         self._closed[log.key] = now + self._keep_seconds
-        self._closed_bytes += _footprint(log)
+        self._closed_bytes += footprint(log.size, log.length)
         self._drop(now)
 
     def _drop(self, now: float) -> None:
@@ -92,7 +112,8 @@ class MemoryStore:
             if until > now and self._closed_bytes <= self._keep_bytes:
                 break
             del self._closed[key]
-            self._closed_bytes -= _footprint(self._logs.pop(key))
+            log = self._logs.pop(key)
+            self._closed_bytes -= footprint(log.size, log.length)
         if self._timer is None and self._closed:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(next(iter(self._closed.values())), self._expire)
@@ -102,6 +123,7 @@ class MemoryStore:
         self._drop(asyncio.get_running_loop().time())
 
 
-def _footprint(log: MemoryLog) -> int:
-    # what objects and lists weigh around the payloads: measured (docs/architecture.md, memory)
-    return log.size + 80 * log.length + 650
+def footprint(size: int, length: int) -> int:
+    """Bytes of memory that a log of so many bytes in so many records takes (docs/architecture.md, memory)."""
+    # what objects and lists weigh around the payloads: measured
+    return size + 80 * length + 650

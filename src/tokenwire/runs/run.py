@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 from .. import events
@@ -22,12 +23,23 @@ class Source(Protocol):
     def stop(self) -> Sequence[events.Event]:
         """Ends the work at once, leaving nothing open; gives the events that close what the answer left open."""
 
+    def pause(self) -> None:
+        """Stops reading, so that whoever makes the answer has to wait. What was read may still come."""
+
+    def resume(self) -> None:
+        """Reads on."""
+
+    @property
+    def saved(self) -> int | None:
+        """At most how many tokens an end at this moment spares, where a bound is known."""
+
 
 class Run:
-    """One answer under way in this process.
+    """One answer under way in this process: the writer of its log (:class:`tokenwire.runs.log.Writer`).
 
-    For its source: :meth:`accept`, :meth:`emit`, :meth:`finish`, :meth:`fail`. For everybody else: :meth:`cancel`,
-    :meth:`abandon`, :meth:`settle`. After the first terminal, by whoever, every further call does nothing.
+    For its source: :meth:`accept`, :meth:`emit`, :meth:`finish`, :meth:`fail`. For its log: :meth:`lose`,
+    :meth:`hold`, :meth:`resume`. For everybody else: :meth:`cancel`, :meth:`abandon`, :meth:`settle`. After the first
+    terminal, by whoever, every further call does nothing.
     """
 
     def __init__(
@@ -37,11 +49,13 @@ class Run:
         *,
         grace: float | None,
         max_bytes: int,
+        on_deserted: Callable[["Run"], None],
         on_end: Callable[["Run", str], None],
     ) -> None:
         self.log = log
         self.info = log.info
-        self.audience = Audience(grace, self.abandon)
+        self.audience = Audience(grace, partial(on_deserted, self))
+        self.ended = False
         self.refusal: Failure | None = None
         """Why the run failed before its source had accepted it, if it did."""
         self._source = source
@@ -56,6 +70,7 @@ class Run:
         The first event is there before the source can say anything, so that a reload in a slow start finds the run
         (docs/wires/tanstack.md 5.4).
         """
+        self.log.write(self)
         self.log.append([events.encode(events.RunStarted(self.info.thread_id, self.info.run_id))])
         try:
             self._source.start(self)
@@ -69,7 +84,7 @@ class Run:
 
     def emit(self, happened: Sequence[events.Event]) -> None:
         """Logs events, none of them terminal."""
-        if self.log.closed or not happened:
+        if self.ended or not happened:
             return
         self.log.append([events.encode(event) for event in happened])
         if self.log.size > self._max_bytes:
@@ -84,21 +99,41 @@ class Run:
 
     def fail(self, failure: Failure) -> None:
         """The answer failed; what was logged of it stays."""
-        if not self._settled and not self.log.closed:
+        if not self._settled and not self.ended:
             self.refusal = failure
         self._end(events.RunError(failure.message, failure.code, self.info.thread_id, self.info.run_id), failure.code)
 
     def cancel(self) -> None:
         """Somebody asked for the end: not a failure."""
-        if not self.log.closed:
+        if not self.ended:
+            self._log_end("a cancel")
             self.emit(self._stop())
             self.finish("cancelled")
 
     def abandon(self, failure: Failure | None = None) -> None:
         """Nobody is there any more (or, by another ``failure``, the server itself leaves)."""
-        if not self.log.closed:
+        if not self.ended:
+            self._log_end("the server's end" if failure else f"the disconnect policy {self.audience.policy}")
             self._stop()
             self.fail(failure or Failure(Code.abandoned))
+
+    def lose(self, failure: Failure) -> None:
+        """The log takes nothing more: it was, or will be, ended by somebody else."""
+        if not self.ended:
+            self._stop()
+            if not self._settled:
+                self.refusal = failure
+            self._conclude(failure.code)
+
+    def hold(self) -> None:
+        """The log's store does not keep up."""
+        if not self.ended:
+            self._source.pause()
+
+    def resume(self) -> None:
+        """It has caught up."""
+        if not self.ended:
+            self._source.resume()
 
     async def settle(self, limit: float) -> Failure | None:
         """Waits until it is known whether the source takes the run on, at most ``limit`` seconds.
@@ -131,14 +166,23 @@ class Run:
             self._waiters.clear()
 
     def _end(self, terminal: events.Terminal, outcome: str) -> None:
-        if self.log.closed:
+        if self.ended:
             return
         self.log.append([events.encode(terminal)])
         self.log.close()
+        self._conclude(outcome)
+
+    def _conclude(self, outcome: str) -> None:
+        self.ended = True
         self.audience.dismiss()
         del self._source  # which knows the run: left to each other they would wait for the garbage collector
         self._settle()
         self._on_end(self, outcome)
+
+    def _log_end(self, by: str) -> None:
+        saved = self._source.saved
+        spared = "an unknown number of tokens (no max_tokens)" if saved is None else f"at most {saved} tokens"
+        logger.info("run %s is ended by %s, which saves %s", self.info.run_id, by, spared)
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:
