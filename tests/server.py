@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,5 +39,5 @@ def served(log: Path, *arguments: str | Path, env: Mapping[str, str] | None = No
             assert url is not None, f"it did not start: {log.read_text()}"
             yield Server(url, process, log)
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # SIGTERM would wait for the answers that a test has left unfinished
             process.wait(15)

@@ -20,6 +20,7 @@ model = "upstream-of-small"
 
 EVERYTHING = """
 model = "fast"
+store = "sqlite:///runs.db"
 
 [models.fast]
 provider = "groq"
@@ -54,6 +55,8 @@ body_seconds = 2.5
 messages = 3
 runs = 4
 run_bytes = 5
+ahead_bytes = 6
+readers = 7
 
 [runs]
 keep_seconds = 6.5
@@ -61,6 +64,9 @@ keep_bytes = 7
 heartbeat_seconds = 8
 connect_seconds = 9.5
 silence_seconds = 10
+lease_seconds = 11
+store_seconds = 12
+drain_seconds = 0
 
 [policy]
 refused = "reject"
@@ -71,6 +77,9 @@ max_tokens = 12
 rais = "cancel"
 tanstack = "continue"
 tanstack_legacy = "grace(2.5)"
+
+[disconnect.routes]
+"/api/chat/ws" = "grace(7)"
 """
 
 
@@ -118,12 +127,24 @@ def test_every_key_does_something(tmp_path: Path) -> None:
         )
     }
     assert config.origins == ("https://app.example", "http://10.0.0.7:3000")
-    assert config.limits == Limits(body_bytes=1, body_seconds=2.5, messages=3, runs=4, run_bytes=5)
+    assert config.limits == Limits(
+        body_bytes=1, body_seconds=2.5, messages=3, runs=4, run_bytes=5, ahead_bytes=6, readers=7
+    )
     assert config.runs == Runs(
-        keep_seconds=6.5, keep_bytes=7, heartbeat_seconds=8.0, connect_seconds=9.5, silence_seconds=10.0
+        keep_seconds=6.5,
+        keep_bytes=7,
+        heartbeat_seconds=8.0,
+        connect_seconds=9.5,
+        silence_seconds=10.0,
+        lease_seconds=11.0,
+        store_seconds=12.0,
+        drain_seconds=0.0,
     )
     assert config.policy == Policy(refused="reject", temperature=(0.1, 1.1), max_tokens=12)
-    assert [config.disconnect.grace(wire) for wire in ("rais", "tanstack", "tanstack-legacy")] == [0.0, None, 2.5]
+    graces = [config.disconnect.grace(wire, "/api/chat") for wire in ("rais", "tanstack", "tanstack-legacy")]
+    assert graces == [0.0, None, 2.5]
+    assert config.disconnect.grace("rais", "/api/chat/ws") == 7.0
+    assert str(config.store) == "sqlite:///runs.db"
 
 
 def test_one_model_is_enough(tmp_path: Path) -> None:
@@ -132,7 +153,9 @@ def test_one_model_is_enough(tmp_path: Path) -> None:
     assert config.targets["small"].key is None
     assert config.origins == ()
     assert config.limits == Limits()
-    assert [config.disconnect.grace(wire) for wire in ("rais", "tanstack", "tanstack-legacy")] == [1.0, 30.0, 1.0]
+    graces = [config.disconnect.grace(wire, "/api/chat") for wire in ("rais", "tanstack", "tanstack-legacy")]
+    assert graces == [1.0, 30.0, 1.0]
+    assert str(config.store) == "memory"
 
 
 def test_the_first_model_is_the_default(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from .errors import ConfigError
 from .providers.base import Target
 from .providers.presets import PRESETS
+from .runs.address import StoreAddress, parse_store
 from .secret import Secret
 
 EMBEDDED = "smollm2"
@@ -71,16 +72,21 @@ class Limits(_Table, frozen=True):
     messages: Positive = 1000
     runs: Positive = 10_000
     run_bytes: Positive = 32 * 1024 * 1024
+    ahead_bytes: Positive = 4 * 1024 * 1024
+    readers: Positive = 5000
 
 
 class Runs(_Table, frozen=True):
     """``[runs]``: how long things are waited for and kept."""
 
     keep_seconds: Seconds = 300.0
-    keep_bytes: Positive = 256 * 1024 * 1024
+    keep_bytes: Positive | None = None
     heartbeat_seconds: Seconds = 15.0
     connect_seconds: Seconds = 10.0
     silence_seconds: Seconds = 120.0
+    lease_seconds: Seconds = 10.0
+    store_seconds: Seconds = 10.0
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 25.0
 
 
 class Policy(_Table, frozen=True):
@@ -92,7 +98,7 @@ class Policy(_Table, frozen=True):
 
 
 class Disconnect(_Table, frozen=True):
-    """``[disconnect]``: what follows when the last reader of a run leaves, by wire.
+    """``[disconnect]``: what follows when the last reader of a run leaves, by wire, or by the address it was asked at.
 
     ``"continue"``, ``"cancel"``, or ``"grace(SECONDS)"``. Clients that come back by themselves get longer.
     """
@@ -100,26 +106,41 @@ class Disconnect(_Table, frozen=True):
     rais: str = "grace(1)"
     tanstack: str = "grace(30)"
     tanstack_legacy: str = "grace(1)"
+    routes: dict[str, str] = {}
+    """By path (``"/api/chat/ws"``); it wins over the wire's."""
 
-    def grace(self, wire: str) -> float | None:
+    def grace(self, wire: str, route: str) -> float | None:
         """Seconds that a run without readers goes on; ``None`` for as long as it takes."""
-        policy: str = getattr(self, wire.replace("-", "_"))
-        if policy == "continue":
-            return None
-        if policy == "cancel":
-            return 0.0
-        match = re.fullmatch(r"grace\((\d+(?:\.\d+)?)\)", policy)
-        if match is None:
-            raise ConfigError(
-                f'disconnect.{wire.replace("-", "_")}: {policy!r} is not "continue", "cancel" or "grace(SECONDS)"'
-            )
-        return float(match[1])
+        return _grace(self.routes.get(route) or getattr(self, wire.replace("-", "_")))
+
+    def check(self) -> None:
+        """Raises :class:`ConfigError` for a policy that is none."""
+        wires = {name: getattr(self, name) for name in self.__struct_fields__ if name != "routes"}
+        for place, policy in (*wires.items(), *((f'routes."{route}"', text) for route, text in self.routes.items())):
+            try:
+                _grace(policy)
+            except ValueError:
+                raise ConfigError(
+                    f'disconnect.{place}: {policy!r} is not "continue", "cancel" or "grace(SECONDS)"'
+                ) from None
+
+
+def _grace(policy: str) -> float | None:
+    if policy == "continue":
+        return None
+    if policy == "cancel":
+        return 0.0
+    match = re.fullmatch(r"grace\((\d+(?:\.\d+)?)\)", policy)
+    if match is None:
+        raise ValueError(policy)
+    return float(match[1])
 
 
 class File(_Table, frozen=True):
     """``tokenwire.toml``."""
 
     model: str | None = None
+    store: str | None = None
     models: dict[str, ModelTable] = {}
     personas: dict[str, Persona] = {}
     cors: Cors = Cors()
@@ -142,13 +163,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     runs: Runs
     policy: Policy
     disconnect: Disconnect
+    store: StoreAddress
 
 
-def load(path: Path | None, environ: Mapping[str, str], model: str | None = None) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], model: str | None = None, store: str | None = None) -> Config:
     """The configuration from a file, or without one from the environment.
 
     :param model: overrides the default model: with a file a name in it, without one the upstream's own name; and
         in both cases ``local:FILE.gguf``.
+    :param store: overrides ``TOKENWIRE_STORE``, which overrides the file's ``store``.
     :raises ConfigError: with one line that names the place.
     """
     if path is not None:
@@ -170,8 +193,7 @@ def load(path: Path | None, environ: Mapping[str, str], model: str | None = None
             raise ConfigError(f"personas.{name}.model: there is no [models.{persona.model}]")
     if file.policy.temperature[0] > file.policy.temperature[1]:
         raise ConfigError("policy.temperature: the lower bound comes first")
-    for wire in file.disconnect.__struct_fields__:
-        file.disconnect.grace(wire)
+    file.disconnect.check()
     for origin in file.cors.origins:
         if not re.fullmatch(r"https?://[^/*\s]+", origin):
             raise ConfigError(f"cors.origins: {origin!r} is not an origin such as https://app.example")
@@ -185,6 +207,7 @@ def load(path: Path | None, environ: Mapping[str, str], model: str | None = None
         runs=file.runs,
         policy=file.policy,
         disconnect=file.disconnect,
+        store=parse_store(store or environ.get("TOKENWIRE_STORE") or file.store or "memory"),
     )
 
 

@@ -93,6 +93,30 @@ async def test_nobody_else_reaches_the_application(origins: tuple[str, ...] | No
     assert b"access-control-allow-origin" not in dict(head["headers"])
 
 
+@pytest.mark.parametrize(
+    ("origin", "let_through"),
+    [(None, True), ("http://chat.example", True), ("https://app.example", True), ("https://evil.example", False)],
+)
+async def test_a_socket_is_let_through_as_a_request_is(origin: str | None, let_through: bool) -> None:
+    headers = [(b"host", b"chat.example")] + ([] if origin is None else [(b"origin", origin.encode())])
+    reached: list[str] = []
+    sent: list[Message] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["type"])
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    gate = OriginGate(application, ("https://app.example",), PlainTextResponse("refused", 403))
+    await gate({"type": "websocket", "headers": headers}, receive, send)
+    assert reached == (["websocket"] if let_through else [])
+    assert [message.get("status") for message in sent] == ([] if let_through else [403, None])
+
+
 async def test_a_preflight_is_answered_without_the_application() -> None:
     application = Application()
     head = await answer(gate(application, ("https://app.example",)), "https://app.example", "OPTIONS")

@@ -23,6 +23,11 @@ export function withDynamicOptions({ connect, url, fetch, options }) {
   );
 }
 
+/** webSocket(): the newest client's own. */
+export function ownWebSocket({ connect, url, options, WebSocket }) {
+  return connect(url, { ...options, WebSocketImpl: WebSocket });
+}
+
 async function* readLines(response) {
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
@@ -102,6 +107,70 @@ export function push({ url, fetch }) {
         queue.push(event);
         wake();
       }
+    },
+  };
+}
+
+/** The guide's `connect` adapter around a WebSocket: one for each request, at its end when that is closed. */
+export function connectSocket({ url, WebSocket }) {
+  return {
+    async *connect(messages, data, abortSignal) {
+      const ws = new WebSocket(url);
+      await new Promise((resolve, reject) => {
+        ws.onopen = () => resolve();
+        ws.onerror = (error) => reject(error);
+      });
+      ws.send(JSON.stringify({ messages, ...data }));
+
+      const queue = [];
+      let wake = null;
+      let done = false;
+      const end = () => {
+        done = true;
+        wake?.();
+      };
+      ws.onmessage = (event) => {
+        queue.push(JSON.parse(event.data));
+        wake?.();
+      };
+      ws.onclose = end;
+      ws.onerror = end;
+      abortSignal?.addEventListener('abort', () => ws.close());
+
+      while (!done || queue.length > 0) {
+        if (queue.length > 0) yield queue.shift();
+        else await new Promise((resolve) => (wake = resolve));
+      }
+    },
+  };
+}
+
+/** The guide's subscribe/send adapter over a lasting connection, which is opened when there is none. */
+export function pushSocket({ url, WebSocket }) {
+  const queue = [];
+  let wake = () => {};
+  let connection;
+  const open = () =>
+    new Promise((resolve, reject) => {
+      connection = new WebSocket(url);
+      connection.onopen = resolve;
+      connection.onerror = reject;
+      connection.onmessage = (event) => {
+        queue.push(JSON.parse(event.data));
+        wake();
+      };
+    });
+  return {
+    async *subscribe(abortSignal) {
+      abortSignal?.addEventListener('abort', () => wake());
+      while (!abortSignal?.aborted) {
+        if (queue.length) yield queue.shift();
+        else await new Promise((resolve) => (wake = resolve));
+      }
+    },
+    async send(messages, data) {
+      if (connection?.readyState !== WebSocket.OPEN) await open();
+      connection.send(JSON.stringify({ messages, ...data }));
     },
   };
 }

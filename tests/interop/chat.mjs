@@ -1,6 +1,7 @@
 import * as legacy from './legacy/client.mjs';
 import * as modern from './new/client.mjs';
 import * as adapters from './adapters.mjs';
+import { SocketTap } from './sockettap.mjs';
 import { Wiretap } from './wiretap.mjs';
 
 const generations = { legacy, new: modern };
@@ -36,16 +37,19 @@ class Chat {
     this.tell = tell;
     this.library = generations[scenario.generation];
     this.storage = new Storage(scenario.storage);
-    this.tap = new Wiretap(scenario.framing, scenario.cuts);
+    this.overSocket = scenario.framing === 'websocket';
+    this.tap = this.overSocket ? new SocketTap(scenario.cuts) : new Wiretap(scenario.framing, scenario.cuts);
     this.open();
   }
 
   open() {
     this.chunks = [];
-    const { ChatClient, fetchServerSentEvents, fetchHttpStream, stream } = this.library;
-    const { adapter = 'withStaticOptions', framing, url, options, client } = this.scenario;
-    const connect = { sse: fetchServerSentEvents, ndjson: fetchHttpStream }[framing];
-    this.connection = adapters[adapter]({ connect, stream, url, options, fetch: this.tap.fetch });
+    const { ChatClient, fetchServerSentEvents, fetchHttpStream, webSocket, stream } = this.library;
+    const { framing, url, options, client } = this.scenario;
+    const { adapter = this.overSocket ? 'ownWebSocket' : 'withStaticOptions' } = this.scenario;
+    const connect = { sse: fetchServerSentEvents, ndjson: fetchHttpStream, websocket: webSocket }[framing];
+    const { fetch, WebSocket } = this.tap;
+    this.connection = adapters[adapter]({ connect, stream, url, options, fetch, WebSocket });
     const called = (name) => (...values) => this.calls.push([name, ...values]);
     this.client = new ChatClient({
       ...client,
@@ -114,6 +118,8 @@ const steps = {
   untilHeld: (chat) => chat.until('a held response', () => chat.chunks.length >= chat.tap.held),
   untilIdle: (chat) => chat.until('an idle client', () => !chat.client.getIsLoading()),
 
+  untilClosed: (chat) => chat.until('closed sockets', () => chat.tap.requests.every(({ code }) => code !== null)),
+
   /** The page goes away in mid-flight and comes back with what its storage held at that moment. */
   reloadPage(chat) {
     chat.storage.writable = false;
@@ -130,6 +136,22 @@ const steps = {
       for await (const chunk of chat.connection.joinRun(chat.runId)) chat.joined.push(chunk);
     };
     chat.beside(join());
+  },
+
+  /** Asks for several runs at once on the one connection, and reads until all of them have ended. */
+  async askAtOnce(chat, ...runIds) {
+    const over = new AbortController();
+    const subscription = chat.connection.subscribe(over.signal);
+    for (const runId of runIds) {
+      const messages = [{ id: runId, role: 'user', parts: [{ type: 'text', content: runId }] }];
+      await chat.connection.send(messages, {}, over.signal, { threadId: 'thread-1', runId });
+    }
+    const open = new Set(runIds);
+    for await (const chunk of subscription) {
+      chat.joined.push(chunk);
+      if (chunk.type === 'RUN_FINISHED') open.delete(chunk.runId);
+      if (!open.size) break;
+    }
   },
 
   /** Posts the first request once more, headers and body as they were. */

@@ -8,6 +8,8 @@ from .node import Node, Playing, Scenario
 
 Generation = Literal["legacy", "new"]
 Framing = Literal["sse", "ndjson"]
+"""The framings of HTTP, which both generations know. WebSocket is the newest one's alone."""
+PATHS = {"sse": "/api/chat", "ndjson": "/api/chat/ndjson", "websocket": "/api/chat/ws"}
 Step = list[Any]
 Json = dict[str, Any]
 
@@ -68,12 +70,13 @@ class Client:
     node: Node
     base: str
     generation: Generation
-    framing: Framing
+    framing: Framing | Literal["websocket"]
 
     @property
     def url(self) -> str:
         """What the hook is pointed at."""
-        return self.base + {"sse": "/api/chat", "ndjson": "/api/chat/ndjson"}[self.framing]
+        scheme = "ws" if self.framing == "websocket" else "http"
+        return scheme + self.base.removeprefix("http") + PATHS[self.framing]
 
     def scenario(self, *steps: Step, **more: Any) -> Scenario:
         """A scenario for this client; ``more`` is what :file:`chat.mjs` reads beside the steps."""

@@ -77,6 +77,18 @@ def resuming(request: pytest.FixtureRequest, clients: Node, server: SharedServer
     return Client(clients, server.url, "new", request.param)
 
 
+@pytest.fixture
+def socket(clients: Node, server: SharedServer) -> Client:
+    """The generation that knows it, over WebSocket."""
+    return Client(clients, server.url, "new", "websocket")
+
+
+@pytest.fixture(params=get_args(Generation))
+def handwritten_socket(request: pytest.FixtureRequest, clients: Node, server: SharedServer) -> Client:
+    """Each generation, for a WebSocket adapter of the application's own."""
+    return Client(clients, server.url, request.param, "websocket")
+
+
 @pytest.fixture(params=get_args(Generation))
 def sse(request: pytest.FixtureRequest, clients: Node, server: SharedServer) -> Client:
     """Each generation, over SSE."""

@@ -36,7 +36,7 @@ class Node:
     def __enter__(self) -> Self:
         self._stderr = tempfile.TemporaryFile("w+")  # lives as long as the process
         self._process = subprocess.Popen(
-            ["node", self._program],
+            ["node", "--experimental-websocket", self._program],
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -26,6 +26,32 @@ async function* events(body) {
   }
 }
 
+/** The same over WebSocket: one question, one event a frame. */
+async function* socketEvents(url, question) {
+  const socket = new WebSocket(url);
+  const frames = [];
+  let closed = false;
+  let wake = () => {};
+  await new Promise((resolve, reject) => Object.assign(socket, { onopen: resolve, onerror: reject }));
+  socket.onmessage = (event) => {
+    frames.push(JSON.parse(event.data));
+    wake();
+  };
+  socket.onclose = () => {
+    closed = true;
+    wake();
+  };
+  socket.send(JSON.stringify(question));
+  try {
+    while (frames.length || !closed) {
+      if (frames.length) yield frames.shift();
+      else await new Promise((resolve) => (wake = resolve));
+    }
+  } finally {
+    socket.close();
+  }
+}
+
 /** What `useAIChat` holds: the messages, and the error of the last turn. */
 class AIChat {
   messages = [];
@@ -33,8 +59,20 @@ class AIChat {
   events = [];
 
   constructor({ url, headers = {}, body = {}, messages = [] }, fetch) {
-    Object.assign(this, { url, headers, body, fetch });
+    Object.assign(this, { url, headers, body, fetch, overSocket: url.startsWith('ws:') });
     this.messages.push(...messages);
+  }
+
+  async ask(question) {
+    if (this.overSocket) return socketEvents(this.url, question);
+    const response = await this.fetch(this.url, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...this.headers },
+      body: JSON.stringify(question),
+    });
+    if (!response.ok) throw new Error(`Request failed: ${await response.text()}`);
+    if (!response.body) throw new Error('Response body is null');
+    return events(response.body);
   }
 
   async send(content) {
@@ -44,14 +82,7 @@ class AIChat {
     const answer = { role: 'assistant', content: '' };
     this.messages.push(answer);
     try {
-      const response = await this.fetch(this.url, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', ...this.headers },
-        body: JSON.stringify({ messages: history, ...this.body }),
-      });
-      if (!response.ok) throw new Error(`Request failed: ${await response.text()}`);
-      if (!response.body) throw new Error('Response body is null');
-      for await (const event of events(response.body)) {
+      for await (const event of await this.ask({ messages: history, ...this.body })) {
         this.events.push(event);
         if (event.type === 'text') answer.content += event.text;
         if (event.type === 'error') throw new Error(event.error ?? 'Stream error');

@@ -8,6 +8,8 @@ from .client import Client, text_of
 from .model import Model
 
 HELLO = {"role": "user", "content": "Hello"}
+WARM = {"temperature": 0.5}
+sockets = pytest.mark.parametrize("adapter", ["connectSocket", "pushSocket"])
 handwritten = pytest.mark.parametrize("adapter", ["direct", "resilient", "push"])
 
 
@@ -90,6 +92,48 @@ def test_fully_custom_connection_adapter_shows_reasoning_and_errors(ndjson: Clie
     seen = ndjson.play(["send", "Hello"], adapter=adapter)
     assert (seen.status, seen.thinking, seen.answer) == ("error", "hm", "Hel")
     assert seen.error == seen.chunks[-1]["message"]
+
+
+@sockets
+def test_fully_custom_connection_adapter_over_a_websocket(
+    handwritten_socket: Client, model: Model, adapter: str
+) -> None:
+    model.say("Hel", "lo")
+    model.say("Bye")
+    seen = handwritten_socket.play(
+        ["send", "Hello"], ["untilIdle"], ["send", "Bye"], ["untilIdle"], adapter=adapter, client={"body": WARM}
+    )
+    assert (seen.status, seen.error, seen.answer) == ("ready", None, "Bye")
+    assert [asked.body["messages"] for asked in model.requests] == [
+        [HELLO],
+        [HELLO, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Bye"}],
+    ]
+    assert [asked.body["temperature"] for asked in model.requests] == [0.5, 0.5]
+    assert not any("id" in event for opened in seen.requests for event in opened["received"])
+
+
+@sockets
+def test_fully_custom_connection_adapter_over_a_websocket_shows_reasoning_and_errors(
+    handwritten_socket: Client, model: Model, adapter: str
+) -> None:
+    model.reply(Reply(reasoning=("hm",), text=("Hel", "lo"), error_after=2))
+    seen = handwritten_socket.play(["send", "Hello"], ["untilIdle"], adapter=adapter)
+    assert (seen.status, seen.thinking, seen.answer) == ("error", "hm", "Hel")
+    assert seen.error == seen.chunks[-1]["message"]
+
+
+def test_fully_custom_connection_adapter_over_a_websocket_is_stopped_by_its_close(
+    handwritten_socket: Client, model: Model
+) -> None:
+    model.reply(Reply(text=("Hel", "lo"), hold=True))
+    playing = handwritten_socket.begin(
+        ["start", "Hello"], ["untilText", "Hel"], ["stop"], ["settle"], adapter="connectSocket"
+    )
+    asked = model.received()
+    asked.step()
+    seen = playing.result()
+    assert (seen.status, seen.answer) == ("ready", "Hel")
+    asked.wait_closed()
 
 
 def test_mistake_a_both_modes_in_one_adapter(ndjson: Client) -> None:

@@ -41,8 +41,10 @@ class Answer:
 
     def read(self) -> bytes:
         """The whole body, to its proper end."""
+        rest = []
         while data := self._response.read1():
-            self.body += data
+            rest.append(data)
+        self.body += b"".join(rest)
         self.close()
         return self.body
 

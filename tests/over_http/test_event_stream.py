@@ -10,6 +10,7 @@ from tokenwire import events
 from tokenwire.runs.audience import Audience
 from tokenwire.runs.log import Log
 from tokenwire.runs.memory import MemoryStore
+from tokenwire.server.drain import Drain
 from tokenwire.server.stream import EventStream
 from tokenwire.wire.base import SSE, Encoder
 from tokenwire.wire.rais import RAIS
@@ -35,7 +36,15 @@ class Response:
         self.reading = asyncio.Event()
         self.reading.set()
         self.left = asyncio.Event()
-        stream = EventStream(log, Encoder(RAIS, SSE, log.key), after=0, heartbeat=HEARTBEAT, audience=audience)
+        stream = EventStream(
+            log,
+            Encoder(RAIS, SSE, log.key),
+            after=0,
+            heartbeat=HEARTBEAT,
+            drain=Drain(),
+            returns=False,
+            audience=audience,
+        )
         scope = {"type": "http", "http_version": "1.1", "headers": []}
         self.task = asyncio.create_task(stream(scope, self._receive, self._send))
 

@@ -7,6 +7,7 @@ import pytest
 
 from tokenwire.runs.engine import Engine
 from tokenwire.runs.memory import MemoryStore
+from tokenwire.runs.run import Bounds
 
 from .clock import ClockLoop
 
@@ -24,4 +25,4 @@ async def clock() -> ClockLoop:
 @pytest.fixture
 def engine() -> Engine:
     """An engine with room for two runs, each of a thousand bytes."""
-    return Engine(MemoryStore(), max_runs=2, max_run_bytes=1000)
+    return Engine(MemoryStore(), max_runs=2, bounds=Bounds(size=1000, ahead=1000))

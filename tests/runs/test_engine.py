@@ -10,6 +10,7 @@ from tokenwire.errors import Code, Failure, Refusal
 from tokenwire.runs.engine import Engine
 from tokenwire.runs.log import Log, log_key
 from tokenwire.runs.memory import MemoryStore
+from tokenwire.runs.run import Bounds
 
 from .record import happened, info
 from .source import FailingSource, ScriptedSource
@@ -196,7 +197,7 @@ async def test_a_source_that_cannot_start_ends_its_run_and_holds_no_place(engine
 
 
 async def test_a_source_that_cannot_be_stopped_ends_its_run_all_the_same() -> None:
-    engine = Engine(MemoryStore(), max_runs=1, max_run_bytes=1000)
+    engine = Engine(MemoryStore(), max_runs=1, bounds=Bounds(size=1000, ahead=1000))
     log = await engine.start(info("r1"), None, FailingSource(at="stop"))
     with suppress(RuntimeError):
         await engine.cancel("alice", "r1")

@@ -13,7 +13,7 @@ from tokenwire import events
 from tokenwire.errors import Code, Failure, UpstreamFailure
 from tokenwire.runs.engine import Engine
 from tokenwire.runs.memory import MemoryStore
-from tokenwire.runs.run import Run
+from tokenwire.runs.run import Bounds, Run
 
 from .clock import ClockLoop
 from .record import happened, info, said
@@ -175,7 +175,7 @@ async def test_an_answer_that_grows_too_long_is_stopped(engine: Engine) -> None:
 
 async def test_a_run_that_has_ended_is_not_kept_by_the_readers_that_leave_it(clock: ClockLoop) -> None:
     """Readers leave after the end; a grace begun then would hold the run and its log beyond the store's bound."""
-    engine = Engine(MemoryStore(keep_seconds=1), max_runs=10, max_run_bytes=1000)
+    engine = Engine(MemoryStore(keep_seconds=1), max_runs=10, bounds=Bounds(size=1000, ahead=1000))
     source = ScriptedSource()
     run = await begin(engine, source, grace=3600)
     run.audience.join()
@@ -208,7 +208,7 @@ ENDS = {"finish", "fail", "cancel", "abandon", "outgrow"}
 @given(st.lists(st.sampled_from(sorted(CALLS)), max_size=12))
 def test_whatever_is_called_there_is_one_terminal_and_nothing_after_it(names: list[str]) -> None:
     async def play() -> None:
-        engine = Engine(MemoryStore(), max_runs=10, max_run_bytes=1000)
+        engine = Engine(MemoryStore(), max_runs=10, bounds=Bounds(size=1000, ahead=1000))
         source = ScriptedSource(closing=[END])
         run = await begin(engine, source)
         log = run.log

@@ -3,10 +3,13 @@
 import argparse
 import logging
 import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..config import Config, load
+from ..errors import ConfigError
 
 _DESCRIPTION = """\
 Serve chat hooks (TanStack AI's useChat, react-ai-stream's useAIChat) with answers of a model.
@@ -24,6 +27,10 @@ examples:
   OPENAI_BASE_URL=http://127.0.0.1:11434/v1 tokenwire serve --model qwen3
   tokenwire serve --model local:mistral-7b.Q4_K_M.gguf
   tokenwire serve --config tokenwire.toml --host 0.0.0.0 --port 80
+  tokenwire serve --store sqlite:///runs.db --workers 4
+
+signals: SIGTERM finishes the answers under way and stops, SIGINT stops at once, SIGHUP (with --workers) replaces the
+workers one by one.
 
 a configuration file (all of it optional but one model; docs/configuration.md has the rest):
   [models.fast]
@@ -57,6 +64,26 @@ def add_to(commands: Any) -> None:
         help="the upstream's model, or local:FILE.gguf; with a configuration file, one of its models",
     )
     parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where answers are kept: memory (default), sqlite:///FILE, redis://HOST:PORT; or set TOKENWIRE_STORE, "
+        "where a password stays out of the process list",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="processes to serve with; more than one need a store that they can share (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--reuse-port",
+        action="store_true",
+        help="let another process listen on the same port: start the new one, then stop the old one",
+    )
+    parser.add_argument("--fd", type=int, metavar="N", help="serve on the listening socket that this process inherited")
+    parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
         "--log-level",
         default="info",
         choices=("debug", "info", "warning", "error"),
@@ -68,15 +95,47 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serves until it is told to stop."""
     # the server's modules are imported when they are needed, so that --help does not wait for them
-    from ..server.serve import bind, serve
+    from ..server.serve import bind, inherit, serve
+    from ..server.workers import Lifeline, supervise
 
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    config = load(options.config, os.environ, options.model)
-    with bind(options.host, options.port) as listener:
+    config = load(options.config, os.environ, options.model, options.store)
+    if options.workers > 1 and not config.store.shared:
+        raise ConfigError(
+            f"--workers {options.workers}: the workers need a store that they can share: "
+            "--store sqlite:///FILE on one machine, --store redis://HOST on any number of them"
+        )
+    listener = inherit(options.fd) if options.fd is not None else bind(options.host, options.port, options.reuse_port)
+    with listener:
         host, port = listener.getsockname()[:2]
-        serve(config, listener, log_level="warning", on_ready=lambda: print(_banner(config, host, port), flush=True))
+        banner = partial(print, _banner(config, host, port), flush=True)
+        if options.workers > 1:
+            return supervise(_worker_command(options), listener, options.workers, on_ready=banner)
+        if options.lifeline is not None:
+            lifeline = Lifeline(options.lifeline)
+            serve(config, listener, on_ready=lifeline.hold)
+        else:
+            serve(config, listener, on_ready=banner)
     return 0
+
+
+def _worker_command(options: argparse.Namespace) -> list[str]:
+    """The command of one worker, but for what it inherits."""
+    command = [sys.executable, "-m", "tokenwire", "serve", "--log-level", options.log_level]
+    if options.config is not None:
+        command += ["--config", str(options.config)]
+    if options.model is not None:
+        command += ["--model", options.model]
+    if options.store is not None:
+        command += ["--store", options.store]
+    return command
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of workers")
+    return int(text)
 
 
 def _port(text: str) -> int:

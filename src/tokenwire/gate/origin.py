@@ -1,7 +1,7 @@
 """The origins a browser may ask from (docs/wires/tanstack.md 1.1).
 
-CORS keeps a foreign page from reading an answer, not from causing it: a request whose origin is not allowed is
-refused before it costs anything.
+CORS keeps a foreign page from reading an answer, not from causing it, and from a WebSocket it keeps nobody: a request
+whose origin is not allowed is refused before it costs anything.
 """
 
 import re
@@ -39,7 +39,7 @@ class OriginGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        headers = dict(scope["headers"]) if scope["type"] in ("http", "websocket") else {}
         origin = headers.get(b"origin")
         if origin is None or self._is_own(origin, headers.get(b"host", b"")):
             await self._app(scope, receive, send)

@@ -5,7 +5,7 @@ import logging
 
 from ..errors import Code, Failure, Refusal
 from .log import Log, RunInfo, Store, log_key
-from .run import Run, Source
+from .run import Bounds, Run, Source
 
 logger = logging.getLogger("tokenwire.runs")
 
@@ -16,10 +16,10 @@ class Engine:
     A run is known by its principal and its run id: another principal's run is unknown, not forbidden.
     """
 
-    def __init__(self, store: Store, *, max_runs: int, max_run_bytes: int) -> None:
+    def __init__(self, store: Store, *, max_runs: int, bounds: Bounds) -> None:
         self.store = store
         self._max_runs = max_runs
-        self._max_run_bytes = max_run_bytes
+        self._bounds = bounds
         self._live: dict[str, Run] = {}
         self._leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,7 +44,7 @@ class Engine:
                 log,
                 source,
                 grace=grace,
-                max_bytes=self._max_run_bytes,
+                bounds=self._bounds,
                 on_deserted=self._deserted,
                 on_end=self._ended,
             )

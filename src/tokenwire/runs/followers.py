@@ -52,5 +52,5 @@ class Followers:
 
     def _wake_others(self) -> None:
         self._timer = None
-        for wake in self._wakes[1:]:
+        for wake in tuple(self._wakes):  # the first as well: it was not yet the first if another has left since
             wake()

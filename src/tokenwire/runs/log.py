@@ -97,6 +97,10 @@ class Log(Protocol):
         """Why it cannot be followed any further although it is not closed: the store was away for too long."""
 
     @property
+    def taken(self) -> int:
+        """The number of the last record that anybody here has read."""
+
+    @property
     def readers(self) -> int:
         """How many follow it in this process."""
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from .followers import Followers
 from .log import RunInfo, Wake, Writer
 
+KEEP_BYTES = 64 * 1024 * 1024
+
 
 class MemoryLog:
     """A list of records and whoever waits for the next one."""
@@ -17,6 +19,7 @@ class MemoryLog:
         self.key = key
         self.size = 0
         self.closed = False
+        self.taken = 0
         self._store = store
         self._records: list[bytes] = []
         self._followers = Followers()
@@ -48,7 +51,9 @@ class MemoryLog:
         self._store._finished(self)
 
     def read(self, after: int, limit: int) -> Sequence[bytes]:
-        return self._records[after : after + limit]
+        records = self._records[after : after + limit]
+        self.taken = max(self.taken, after + len(records))
+        return records
 
     def follow(self, wake: Wake) -> None:
         self._followers.add(wake)
@@ -60,7 +65,7 @@ class MemoryLog:
 class MemoryStore:
     """Keeps a closed log for ``keep_seconds``, and fewer of them when together they outgrow ``keep_bytes``."""
 
-    def __init__(self, *, keep_seconds: float = 300, keep_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, *, keep_seconds: float = 300, keep_bytes: int = KEEP_BYTES) -> None:
         self._keep_seconds = keep_seconds
         self._keep_bytes = keep_bytes
         self._logs: dict[str, MemoryLog] = {}

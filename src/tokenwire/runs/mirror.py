@@ -38,6 +38,7 @@ class MirrorLog:
         self.key = key
         self.lease = lease
         self.length = 0
+        self.taken = 0
         self.size = 0
         self.closed = False
         self.failure: Failure | None = None
@@ -77,7 +78,9 @@ class MirrorLog:
         self._keeper.changed(self)
 
     def read(self, after: int, limit: int) -> Sequence[bytes]:
-        return self._records[after : min(after + limit, self.length)]
+        records = self._records[after : min(after + limit, self.length)]
+        self.taken = max(self.taken, after + len(records))
+        return records
 
     def follow(self, wake: Wake) -> None:
         self._followers.add(wake)
@@ -108,7 +111,7 @@ class MirrorLog:
     def saved(self, append: Append, written: Written) -> None:
         """What the store made of it. Invariant: nothing is delivered here before the store has it."""
         self._stored = written.length
-        if written.fate is not Fate.kept:
+        if written.fate is not Fate.kept or self.lease is None:
             return
         fresh = append.payloads[max(0, self.length - append.after) :]
         self.length += len(fresh)
@@ -147,6 +150,7 @@ class MirrorLog:
     def fail(self, failure: Failure = Failure(Code.store_unavailable)) -> None:  # noqa: B008
         """It cannot be followed any further; whoever comes next looks in the store itself."""
         self.failure = failure
+        self.lease = None
         self._lose(failure)
         self._followers.wake_all()
 

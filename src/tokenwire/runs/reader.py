@@ -27,12 +27,12 @@ class Reader:
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._silence = Silence(self._loop, heartbeat, self._remind)
-        log.follow(self._wake)
+        log.follow(self.wake)
 
     @property
     def done(self) -> bool:
-        """Whether the log is closed and read to its end."""
-        return self.log.closed and self.position >= self.log.length
+        """Whether the log has ended, or failed, and is read to its end."""
+        return (self.log.closed or self.log.failure is not None) and self.position >= self.log.length
 
     @property
     def due(self) -> bool:
@@ -48,8 +48,8 @@ class Reader:
         return records
 
     async def wait(self) -> None:
-        """Returns when there is something to take, the log is closed, a heartbeat is due, or the reader has left."""
-        if self.position < self.log.length or self.log.closed or self.gone or self._due:
+        """Returns when there is something to take, the log has ended, a heartbeat is due, or the reader was woken."""
+        if self.position < self.log.length or self.done or self.gone or self._due:
             return
         self._waiter = self._loop.create_future()
         await self._waiter
@@ -61,18 +61,19 @@ class Reader:
     def leave(self) -> None:
         """The connection is gone."""
         self.gone = True
-        self._wake()
+        self.wake()
 
     def close(self) -> None:
         """Lets go of the log."""
         self._silence.end()
-        self.log.unfollow(self._wake)
+        self.log.unfollow(self.wake)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Ends a wait: something has changed."""
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def _remind(self) -> None:
         self._due = True
-        self._wake()
+        self.wake()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .. import events
 from ..errors import Code, Failure
@@ -12,6 +12,18 @@ from .audience import Audience
 from .log import Log
 
 logger = logging.getLogger("tokenwire.runs")
+
+
+_LOOK_SECONDS = 0.1
+
+
+class Bounds(NamedTuple):
+    """How large a run may grow, in bytes of its log."""
+
+    size: int
+    """Beyond it the run is ended."""
+    ahead: int
+    """Beyond what anybody has read of it: its source is paused until somebody has read on."""
 
 
 class Source(Protocol):
@@ -48,7 +60,7 @@ class Run:
         source: Source,
         *,
         grace: float | None,
-        max_bytes: int,
+        bounds: Bounds,
         on_deserted: Callable[["Run"], None],
         on_end: Callable[["Run", str], None],
     ) -> None:
@@ -59,7 +71,10 @@ class Run:
         self.refusal: Failure | None = None
         """Why the run failed before its source had accepted it, if it did."""
         self._source = source
-        self._max_bytes = max_bytes
+        self._bounds = bounds
+        self._look_at = min(bounds.ahead, bounds.size)
+        self._holds: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._on_end = on_end
         self._settled = False
         self._waiters: list[asyncio.Future[None]] = []
@@ -87,9 +102,8 @@ class Run:
         if self.ended or not happened:
             return
         self.log.append([events.encode(event) for event in happened])
-        if self.log.size > self._max_bytes:
-            self._stop()
-            self.fail(Failure(Code.answer_too_long))
+        if self.log.size > self._look_at:
+            self._look()
 
     def finish(
         self, reason: events.FinishReason, *, model: str | None = None, usage: events.Usage | None = None
@@ -127,13 +141,11 @@ class Run:
 
     def hold(self) -> None:
         """The log's store does not keep up."""
-        if not self.ended:
-            self._source.pause()
+        self._hold("store")
 
     def resume(self) -> None:
         """It has caught up."""
-        if not self.ended:
-            self._source.resume()
+        self._let_go("store")
 
     async def settle(self, limit: float) -> Failure | None:
         """Waits until it is known whether the source takes the run on, at most ``limit`` seconds.
@@ -150,6 +162,42 @@ class Run:
             finally:
                 timer.cancel()
         return self.refusal
+
+    def _look(self) -> None:
+        """Whether the answer has grown too long, or too far ahead of everybody who reads it.
+
+        Where nobody reads, the disconnect policy decides how long it goes on. Not a matter for every event: looked at
+        once in so many bytes, and while the source is held.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.ended:
+            return
+        size = self.log.size
+        if size > self._bounds.size:
+            self._stop()
+            self.fail(Failure(Code.answer_too_long))
+            return
+        ahead = size * (self.log.length - self.log.taken) // max(1, self.log.length)
+        if self.audience.count and ahead > self._bounds.ahead // 2:
+            if ahead > self._bounds.ahead:
+                self._hold("readers")
+            self._timer = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+        else:
+            self._let_go("readers")
+        self._look_at = min(size + self._bounds.ahead // 2, self._bounds.size)
+
+    def _hold(self, reason: str) -> None:
+        if not self.ended and not self._holds:
+            self._source.pause()
+        self._holds.add(reason)
+
+    def _let_go(self, reason: str) -> None:
+        if reason in self._holds:
+            self._holds.remove(reason)
+            if not self.ended and not self._holds:
+                self._source.resume()
 
     def _stop(self) -> Sequence[events.Event]:
         try:
@@ -174,6 +222,8 @@ class Run:
 
     def _conclude(self, outcome: str) -> None:
         self.ended = True
+        if self._timer is not None:
+            self._timer.cancel()
         self.audience.dismiss()
         del self._source  # which knows the run: left to each other they would wait for the garbage collector
         self._settle()

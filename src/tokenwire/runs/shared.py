@@ -31,6 +31,8 @@ _LEASED = 0.7
 """The part of the lease's time for which a process registers; the rest is for the others to notice …"""
 _RENEWALS = 8
 """… which they do, as they renew, so many times in it."""
+_LATE = 0.5
+"""The part of it after which a renewal is so late that others may be late for the same reason."""
 
 _T = TypeVar("_T")
 
@@ -63,12 +65,13 @@ class SharedStore:
         self._saved_all.set()
         await self._backend.start(self)
         await self._backend.renew(self._lease_seconds * _LEASED, serving=True)
+        self._renewed = self._judges_from = self._loop.time()
         for chore in (self._save, self._keep_alive, self._attend):
             self._spawn(self._for_ever(chore))
 
     async def open(self, info: RunInfo) -> tuple[MirrorLog, bool]:
         key = info.key
-        if (known := self._followed_here(key)) is not None:
+        if (known := self._written.get(key)) is not None:
             return known, False
         self._claiming[key] += 1
         try:
@@ -77,7 +80,7 @@ class SharedStore:
             self._claiming[key] -= 1
             if not self._claiming[key]:
                 del self._claiming[key]
-        if (known := self._followed_here(key)) is not None:
+        if (known := self._written.get(key)) is not None:
             return known, False
         if stored.lease.worker == self._backend.worker and not stored.records and not stored.closed:
             log = self._logs[key] = self._written[key] = MirrorLog(info, key, self, stored.lease)
@@ -87,11 +90,12 @@ class SharedStore:
         return log, False
 
     async def find(self, key: str) -> MirrorLog | None:
-        if (known := self._followed_here(key)) is not None:
+        if (known := self._written.get(key)) is not None:
             return known
+        # asked even where it is followed here: whoever comes from another process may have read further than we have
         log = self._logs.get(key)
         after = log.length if log is not None else 0
-        stored = await self._reach(lambda: self._backend.load(key, after))
+        stored = await self._reach_in_time(lambda: self._backend.load(key, after))
         if stored is None:
             self._logs.pop(key, None)
             return None
@@ -177,6 +181,8 @@ class SharedStore:
         self._heard()
         fenced = []
         for (log, append), written in zip(batch, answers, strict=True):
+            if log.lease is None:
+                continue  # given up in the meantime
             log.saved(append, written)
             if written.fate is Fate.fenced:
                 fenced.append(log)
@@ -190,11 +196,30 @@ class SharedStore:
     async def _keep_alive(self) -> None:
         await asyncio.sleep(_RETRY_SECONDS if self._away_since is not None else self._lease_seconds / _RENEWALS)
         await self._backend.renew(self._lease_seconds * _LEASED, serving=self._serving)
-        self._heard()
+        if self._saved_all.is_set():  # a full store has room for a lease and none for an answer
+            self._heard()
+        now = self._loop.time()
+        if now - self._renewed > self._lease_seconds * _LATE:
+            self._judges_from = now + self._lease_seconds * _LEASED
+            await self._check_leases()
+        self._renewed = now
         for orphan in await self._backend.orphans():
-            if orphan.key not in self._written and orphan.key not in self._claiming:
+            own = orphan.lease.worker == self._backend.worker
+            if orphan.key not in self._written and orphan.key not in self._claiming and (own or self._may_judge):
                 logger.warning("run %s has lost its process and is ended", orphan.info.run_id)
                 await self._backend.bury(orphan, obituary(orphan.info))
+
+    @property
+    def _may_judge(self) -> bool:
+        """Whether others who are not heard of are dead: not when the store was away, for them perhaps as well."""
+        return self._loop.time() >= self._judges_from
+
+    async def _check_leases(self) -> None:
+        """Looks whether this process was taken for dead, so that its readers need not wait for its next append."""
+        for log in tuple(self._written.values()):
+            stored = await self._backend.load(log.key, log.length)
+            if stored is not None and log.lease is not None and stored.lease.epoch > log.lease.epoch:
+                await self._yield(log)
 
     async def _attend(self) -> None:
         await asyncio.sleep(_ATTEND_EVERY)
@@ -227,6 +252,17 @@ class SharedStore:
                 self._missed(trouble)
         raise Refusal(Code.store_unavailable, retry_after=1)
 
+    async def _reach_in_time(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Asks the backend, and waits for it as long as a run does: a client that resumes takes a refusal as final."""
+        give_up = self._loop.time() + self._patience
+        while True:
+            try:
+                return await self._reach(call)
+            except Refusal:
+                if self._loop.time() >= give_up:
+                    raise
+            await asyncio.sleep(_RETRY_SECONDS)
+
     def _heard(self) -> None:
         if self._away_since is not None:
             logger.warning("the store is back after %.1f s", self._loop.time() - self._away_since)
@@ -250,8 +286,9 @@ class SharedStore:
 
     async def _yield(self, log: MirrorLog) -> None:
         """Another process ended this log in our stead: what it says is the truth."""
+        if self._written.pop(log.key, None) is not log:
+            return
         logger.warning("run %s was ended by another process, which took this one for dead", log.info.run_id)
-        del self._written[log.key]
         log.yield_to(Failure(Code.producer_lost))
         try:
             stored = await self._backend.load(log.key, log.length)
@@ -261,9 +298,6 @@ class SharedStore:
             self._give_up(log)
         elif log.readers:
             self.followed(log)
-
-    def _followed_here(self, key: str) -> MirrorLog | None:
-        return self._written.get(key) or self._followed.get(key)
 
     def _copy(self, key: str, info: RunInfo) -> MirrorLog:
         log = self._logs.get(key)

@@ -16,6 +16,8 @@ from .lease import Lease, worker_name
 from .log import RunInfo
 from .sqlite_thread import SqliteThread
 
+KEEP_BYTES = 1024 * 1024 * 1024
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY,
@@ -50,6 +52,8 @@ CREATE TABLE IF NOT EXISTS kept (bytes INTEGER NOT NULL);
 INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM kept);
 """
 _VERSION = 1
+_BUSY_SECONDS = 2
+"""How long another process's transaction is waited for."""
 _RUN = "id, key, principal, thread_id, run_id, wire, worker, epoch, length, closed_at"
 _FOOTPRINT = "size + 80 * length + 650"
 _OLDEST = f"SELECT id, closed_at, {_FOOTPRINT} FROM runs WHERE closed_at IS NOT NULL ORDER BY closed_at, id LIMIT 1"  # noqa: S608
@@ -88,7 +92,7 @@ class SqliteBackend:
         path: Path,
         *,
         keep_seconds: float = 300,
-        keep_bytes: int = 1024 * 1024 * 1024,
+        keep_bytes: int = KEEP_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.worker = worker_name()
@@ -116,10 +120,10 @@ class SqliteBackend:
             )
             return Stored(info, Lease(self.worker, 1, ""), [], closed=False)
 
-        self._thread.writing[key] = None
         stored = await self._thread.do(claim)
-        if stored.lease.worker != self.worker:
-            self._thread.writing.pop(key, None)
+        if stored.lease.worker == self.worker and not stored.closed:
+            self._thread.writing[key] = None
+            self._thread.look()
         return stored
 
     async def load(self, key: str, after: int) -> Stored | None:
@@ -196,6 +200,7 @@ class SqliteBackend:
                 self._end(db, run.id)
 
         await self._thread.do(bury)
+        self._thread.writing.pop(orphan.key, None)
         self._thread.look()
 
     async def close(self) -> None:
@@ -209,14 +214,14 @@ class SqliteBackend:
     def _connect(self) -> sqlite3.Connection:
         # the file holds conversations: nobody else's business
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(self._path, isolation_level=None, timeout=5)
+        db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_SECONDS)
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _VERSION):
+            raise StoreTrouble(f"it was written by another version of tokenwire (format {version})")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA journal_size_limit = 67108864")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
-            raise StoreTrouble(f"{self._path} was written by another version of tokenwire (format {version})")
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT")
         return db
 

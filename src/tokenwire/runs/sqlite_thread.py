@@ -105,6 +105,7 @@ class SqliteThread:
                     self._look_around()
                 except sqlite3.Error as error:
                     logger.warning("the store could not be read: %s", error)
+                    self._seen = -1
         finally:
             self._db.close()
 

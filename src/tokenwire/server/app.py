@@ -9,23 +9,26 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..config import Config
 from ..errors import Code, Refusal
 from ..gate.origin import OriginGate
 from ..providers.local import LocalModels
 from ..providers.transport import open_transport
+from ..runs.address import open_store
 from ..runs.engine import Engine
-from ..runs.memory import MemoryStore
+from ..runs.run import Bounds
 from ..wire.base import NDJSON, SSE, Framing, Wire
 from ..wire.detect import detect, detect_tanstack
 from ..wire.rais import RAIS
 from ..wire.request import Envelope
 from .chat import Chat
+from .drain import Drain
 from .refusal import refusal_response
+from .socket import ChatSocket
 
 logger = logging.getLogger("tokenwire.server")
 
@@ -50,16 +53,18 @@ class App:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.engine: Engine
-        self._chat: Chat
+        self._drain = Drain()
+        self.chat: Chat
         router = Router(
             routes=[
                 self._chat_route("/api/chat", SSE, detect),
                 self._chat_route("/api/chat/ndjson", NDJSON, detect),
                 self._chat_route("/api/chat/rais", SSE, lambda _: RAIS, RAIS),
                 self._chat_route("/api/chat/tanstack", SSE, detect_tanstack),
+                WebSocketRoute("/api/chat/ws", _Socket(self._converse)),
                 Route("/api/chat/runs/{run:path}/cancel", _Endpoint(post=self._cancel)),
                 Route("/models", _Endpoint(get=self._models)),
-                Route("/healthz", _Endpoint(get=_health, head=_health)),
+                Route("/healthz", _Endpoint(get=self._health, head=self._health)),
                 Route("/", _Endpoint(get=_page, head=_page)),
                 Mount("/web", _Files(_WEB)),
             ],
@@ -71,7 +76,30 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        await self._asgi(scope, receive, send)
+        await self._asgi(scope, receive, _closing(send) if self._drain.leaving else send)
+
+    def leave(self) -> None:
+        """Keeps no connection open for another request, and is not healthy any more."""
+        self._drain.leave()
+
+    async def move_on(self) -> None:
+        """Sends away whoever can go on elsewhere."""
+        with contextlib.suppress(Refusal):  # the store is away, and nobody can go anywhere
+            await self.engine.store.retire()
+            if await self.engine.store.peers():
+                self._drain.move_on()
+
+    async def drain(self) -> None:
+        """Begins no more runs, and returns when nobody waits for an answer here any more."""
+        self.engine.leave()
+        await self.engine.idle()
+        await self._drain.settled()
+
+    async def end(self) -> None:
+        """Ends what is under way, and returns when everybody was told."""
+        await self.engine.close()
+        self._drain.end()
+        await self._drain.told()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -83,9 +111,16 @@ class App:
         async with LocalModels() as local:
             targets = {name: await local.place(target) for name, target in self.config.targets.items()}
             transport = open_transport(connect_seconds=runs.connect_seconds)
-            store = MemoryStore(keep_seconds=runs.keep_seconds, keep_bytes=runs.keep_bytes)
-            self.engine = Engine(store, max_runs=limits.runs, max_run_bytes=limits.run_bytes)
-            self._chat = Chat(msgspec.structs.replace(self.config, targets=targets), self.engine, transport)
+            store = await open_store(
+                self.config.store,
+                keep_seconds=runs.keep_seconds,
+                keep_bytes=runs.keep_bytes,
+                lease_seconds=runs.lease_seconds,
+                patience=runs.store_seconds,
+            )
+            self.engine = Engine(store, max_runs=limits.runs, bounds=Bounds(limits.run_bytes, limits.ahead_bytes))
+            config = msgspec.structs.replace(self.config, targets=targets)
+            self.chat = Chat(config, self.engine, transport, self._drain)
             try:
                 yield
             finally:
@@ -98,15 +133,24 @@ class App:
         """``POST`` asks, in the wire that ``detect`` finds; ``GET`` joins, in ``wire`` or in that of the run."""
 
         async def ask(request: Request) -> ASGIApp:
-            return await self._chat.ask(request, framing, detect)
+            return await self.chat.ask(request, path, framing, detect)
 
         async def join(request: Request) -> ASGIApp:
-            return await self._chat.join(request, framing, wire)
+            return await self.chat.join(request, framing, wire)
 
         return Route(path, _Endpoint(get=join, post=ask))
 
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await ChatSocket(self.chat, "/api/chat/ws", receive, send).serve(scope)
+
     async def _cancel(self, request: Request) -> ASGIApp:
-        return await self._chat.cancel(request)
+        return await self.chat.cancel(request)
+
+    async def _health(self, _: Request) -> ASGIApp:
+        leaving = self._drain.leaving
+        return JSONResponse(
+            {"status": "leaving" if leaving else "ok"}, 503 if leaving else 200, headers={"cache-control": "no-store"}
+        )
 
     async def _models(self, _: Request) -> ASGIApp:
         """What a request may ask for."""
@@ -119,12 +163,20 @@ class App:
         return JSONResponse({"default": config.default_model, "models": models, "personas": personas})
 
 
-async def _health(_: Request) -> ASGIApp:
-    return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
-
-
 async def _page(_: Request) -> ASGIApp:
     return FileResponse(_WEB / "index.html", headers=_PAGE_HEADERS)
+
+
+def _closing(send: Send) -> Send:
+    """Ends the connection with the answer."""
+
+    async def send_closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, value) for name, value in message["headers"] if name != b"connection"]
+            message = {**message, "headers": [*headers, (b"connection", b"close")]}
+        await send(message)
+
+    return send_closing
 
 
 class _Endpoint:
@@ -151,6 +203,16 @@ class _Endpoint:
         return response
 
 
+class _Socket:
+    """An ASGI endpoint of a WebSocket. Starlette takes a mere function for one of its own kind, and wraps its sends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
 class _Files:
     """The page's own files."""
 
@@ -159,6 +221,8 @@ class _Files:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if scope["type"] == "websocket":
+                raise HTTPException(404)
             response = await self._files.get_response(self._files.get_path(scope), scope)
         except HTTPException as error:
             response = refusal_response(

@@ -1,4 +1,4 @@
-"""The chat endpoints: a question, a join, a cancel."""
+"""Chats: a question starts a run, which is followed, found again and stopped, over HTTP and WebSocket alike."""
 
 import secrets
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from ..gate.policy import decide
 from ..providers.call import ModelCall
 from ..providers.openai_chat import OpenAIChat
 from ..providers.transport import Transport
+from ..runs.audience import Audience
 from ..runs.engine import Engine
 from ..runs.log import Log, RunInfo
 from ..wire.base import Encoder, Framing, Wire
@@ -21,6 +22,8 @@ from ..wire.offset import parse_offset
 from ..wire.request import ChatRequest, Envelope, decode_envelope
 from ..wire.tanstack import TANSTACK
 from .body import Disconnected, read_body
+from .drain import Drain
+from .ending import parting
 from .refusal import refusal_response
 from .stream import EventStream
 
@@ -32,15 +35,21 @@ ANONYMOUS = ""
 
 
 class Chat:
-    """What the chat endpoints share."""
+    """The HTTP endpoints (:meth:`ask`, :meth:`join`, :meth:`cancel`), and what every transport shares with them."""
 
-    def __init__(self, config: Config, engine: Engine, transport: Transport) -> None:
+    def __init__(self, config: Config, engine: Engine, transport: Transport, drain: Drain) -> None:
         self._config = config
         self._engine = engine
         self._transport = transport
+        self.drain = drain
         self._provider = OpenAIChat()
 
-    async def ask(self, request: Request, framing: Framing, detect: Callable[[Envelope], Wire]) -> ASGIApp:
+    @property
+    def heartbeat(self) -> float:
+        """Seconds of silence after which a connection gets a heartbeat."""
+        return self._config.runs.heartbeat_seconds
+
+    async def ask(self, request: Request, route: str, framing: Framing, detect: Callable[[Envelope], Wire]) -> ASGIApp:
         """``POST``: starts a run and follows it; with ``Last-Event-ID`` follows the one that the offset names."""
         wire: Wire = TANSTACK
         limits = self._config.limits
@@ -51,7 +60,7 @@ class Chat:
             if last := request.headers.get("last-event-id"):
                 # decided before the messages are looked at: the model is not asked again (docs/wires/tanstack.md 5.2)
                 return await self._resume(last, None, wire, framing)
-            log = await self._start(_parse(wire, envelope, limits.messages), wire)
+            log = await self.start(envelope, wire, route)
             run = self._engine.live(log)
             failure = await run.settle(ADMISSION_SECONDS) if run is not None else None
             if failure is not None:
@@ -79,12 +88,19 @@ class Chat:
         """``POST …/runs/{run}/cancel``: stops a run at once. Idempotent."""
         run_id = request.path_params["run"]
         try:
-            stopped = await self._engine.cancel(ANONYMOUS, run_id)
+            stopped = await self.stop(run_id)
         except Failure as failure:
             return refusal_response(failure)
         return JSONResponse({"runId": run_id, "cancelled": stopped})
 
-    async def _start(self, asked: ChatRequest, wire: Wire) -> Log:
+    async def start(self, envelope: Envelope, wire: Wire, route: str) -> Log:
+        """The log of the run that a body asks for, which is started if it is new.
+
+        :param route: the path it was asked at.
+
+        Raises :class:`Refusal`.
+        """
+        asked = _parse(wire, envelope, self._config.limits.messages)
         grant = decide(self._config, asked)
         info = RunInfo(
             principal=ANONYMOUS,
@@ -99,19 +115,45 @@ class Chat:
             self._transport,
             silence_seconds=self._config.runs.silence_seconds,
         )
-        return await self._engine.start(info, self._config.disconnect.grace(wire.name), source)
+        log = await self._engine.start(info, self._config.disconnect.grace(wire.name, route), source)
+        return self._with_room(log)
 
-    async def _resume(self, offset: str, run_id: str | None, wire: Wire | None, framing: Framing) -> ASGIApp:
+    async def find(self, offset: str, run_id: str | None) -> tuple[Log, int] | None:
+        """The log and the place in it that an offset names; of the run ``run_id``, where that is given.
+
+        Raises :class:`Refusal`.
+        """
         if offset in ("-1", "now"):
             log = await self._engine.find(ANONYMOUS, run_id=run_id) if run_id else None
             after = log.length if log is not None and offset == "now" else 0
         else:
             key, after = parse_offset(offset) or ("", 0)
             log = await self._engine.find(ANONYMOUS, key=key) if key else None
-        if log is None or after > log.length:
+        if log is None or after > log.length or (run_id and log.info.run_id != run_id):
+            return None
+        return self._with_room(log), after
+
+    async def stop(self, run_id: str) -> bool:
+        """Stops a run at once; returns whether it was still under way. Raises :class:`Refusal` (``unknown_run``)."""
+        return await self._engine.cancel(ANONYMOUS, run_id)
+
+    def audience(self, log: Log) -> Audience | None:
+        """The audience of the run that writes this log, where it is under way in this process."""
+        run = self._engine.live(log)
+        return run.audience if run is not None else None
+
+    def _with_room(self, log: Log) -> Log:
+        if log.readers >= self._config.limits.readers:
+            raise Refusal(Code.overloaded, "This answer has too many readers. Try again in a moment.")
+        return log
+
+    async def _resume(self, offset: str, run_id: str | None, wire: Wire | None, framing: Framing) -> ASGIApp:
+        found = await self.find(offset, run_id)
+        if found is None:
             if wire is not None and not wire.repeats_terminal:
                 return Response(status_code=204)
             raise Refusal(Code.unknown_run)
+        log, after = found
         wire = wire or WIRES[log.info.wire]
         if log.closed and after == log.length and not wire.repeats_terminal:
             return Response(status_code=204)
@@ -119,16 +161,15 @@ class Chat:
 
     def _follow(self, log: Log, after: int, wire: Wire, framing: Framing) -> EventStream:
         encoder = Encoder(wire, framing, log.key, after)
-        run = self._engine.live(log)
-        # a client whose connection broke after the end has nothing to come, and takes silence for a failure (5.2)
-        parting = encoder.repeat(log.read(after - 1, 1)[0]) if log.closed and after == log.length else b""
         return EventStream(
             log,
             encoder,
             after=after,
-            heartbeat=self._config.runs.heartbeat_seconds,
-            audience=run.audience if run is not None else None,
-            parting=parting,
+            heartbeat=self.heartbeat,
+            drain=self.drain,
+            returns=wire.returns,
+            audience=self.audience(log),
+            parting=parting(log, after, encoder),
         )
 
 

@@ -9,6 +9,8 @@ from ..runs.audience import Audience
 from ..runs.log import Log
 from ..runs.reader import Reader
 from ..wire.base import Encoder
+from .drain import Drain
+from .ending import failing
 
 logger = logging.getLogger("tokenwire.server")
 
@@ -16,6 +18,7 @@ logger = logging.getLogger("tokenwire.server")
 class EventStream:
     """Answers with the records of a log after a sequence number, then follows it to its end.
 
+    :param drain: moves it on where its client comes back by itself (``returns``).
     :param audience: of the run that writes the log, where it is under way in this process.
     :param parting: sent last, after everything.
     """
@@ -27,6 +30,8 @@ class EventStream:
         *,
         after: int,
         heartbeat: float,
+        drain: Drain,
+        returns: bool,
         audience: Audience | None = None,
         parting: bytes = b"",
     ) -> None:
@@ -34,6 +39,8 @@ class EventStream:
         self._encoder = encoder
         self._after = after
         self._heartbeat = heartbeat
+        self._drain = drain
+        self._returns = returns
         self._audience = audience
         self._parting = parting
 
@@ -41,6 +48,7 @@ class EventStream:
         """ASGI."""
         reader = Reader(self._log, self._after, self._heartbeat)
         watch = asyncio.create_task(_watch(receive, reader))
+        self._drain.join(reader, returns=self._returns)
         if self._audience is not None:
             self._audience.join()
         try:
@@ -51,25 +59,38 @@ class EventStream:
             logger.info("a reader of run %s was left behind: it did not read", self._log.info.run_id)
         finally:
             watch.cancel()
+            self._drain.part(reader)
             reader.close()
             if self._audience is not None:
                 self._audience.leave()
+                if self._drain.moving and self._returns:
+                    self._audience.wait_on()
 
     async def _follow(self, reader: Reader, send: Send) -> None:
-        encode, heartbeat = self._encoder.encode, self._encoder.heartbeat
+        encode, heartbeat, drain = self._encoder.encode, self._encoder.heartbeat, self._drain
+        delivered = False
         while not reader.gone:
             after = reader.position
             records = reader.take()
             done = reader.done
             body = encode(after, records) if records else b""
             if done:
-                await send({"type": "http.response.body", "body": body + self._parting})
+                await send(
+                    {"type": "http.response.body", "body": body + (self._parting or failing(self._log, self._encoder))}
+                )
                 return
-            if not body and reader.due:
+            if body:
+                delivered = True
+            elif reader.due:
                 body = heartbeat
+            if delivered and drain.moving and self._returns:
+                await send({"type": "http.response.body", "body": body})
+                return
             if body:
                 reader.sent()
                 await send({"type": "http.response.body", "body": body, "more_body": True})
+            elif drain.over:
+                return
             else:
                 await reader.wait()
 

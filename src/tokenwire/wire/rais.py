@@ -16,6 +16,7 @@ class Rais:
     """``text* (done | error)``; everything else a run may say has no word in this wire."""
 
     name = "rais"
+    returns = False
     repeats_terminal = False
 
     def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:

@@ -23,6 +23,7 @@ class Tanstack:
     """The newest client: AG-UI with its own ids, offsets on every event, reconnect and join."""
 
     name = "tanstack"
+    returns = True
     repeats_terminal = True
 
     def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:
@@ -52,6 +53,7 @@ class TanstackLegacy:
     """The 0.10.0 client: UI messages in, no ids, errors and reasoning in its own shapes."""
 
     name = "tanstack-legacy"
+    returns = False
     repeats_terminal = False
 
     def parse(self, envelope: Envelope, *, max_messages: int) -> ChatRequest:

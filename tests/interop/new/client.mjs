@@ -1,1 +1,1 @@
-export { ChatClient, fetchHttpStream, fetchServerSentEvents, stream } from '@tanstack/ai-client';
+export { ChatClient, fetchHttpStream, fetchServerSentEvents, stream, webSocket } from '@tanstack/ai-client';

@@ -1,0 +1,87 @@
+"""Where logs are kept, as the configuration says it, and the store that is there."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import ConfigError
+from ..secret import Secret
+from . import memory, sqlite
+from .backend import Backend, StoreTrouble
+from .log import Store
+from .memory import MemoryStore
+from .shared import SharedStore
+from .sqlite import SqliteBackend
+
+_REDIS = ("redis", "rediss", "unix", "valkey", "valkeys")
+
+
+class StoreAddress(msgspec.Struct, frozen=True):
+    """A store's address. ``str`` gives it without its password."""
+
+    kind: Literal["memory", "sqlite", "redis"]
+    where: Secret
+    """A file's path, or a URL that may hold a password."""
+
+    def __str__(self) -> str:
+        if self.kind == "redis":
+            url = urlsplit(self.where.reveal())
+            return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+        return f"sqlite:///{self.where.reveal()}" if self.kind == "sqlite" else "memory"
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes can use it at once."""
+        return self.kind != "memory"
+
+
+def parse_store(text: str) -> StoreAddress:
+    """``memory``, ``sqlite:///FILE`` (``sqlite:////FILE`` from the root) or ``redis://HOST``.
+
+    Raises :class:`ConfigError`, which does not repeat the text: it may hold a password.
+    """
+    scheme, _, rest = text.partition("://")
+    if text == "memory":
+        return StoreAddress("memory", Secret(""))
+    if scheme == "sqlite" and rest.startswith("/") and rest[1:]:
+        return StoreAddress("sqlite", Secret(rest[1:]))
+    if scheme in _REDIS and _is_url(text):
+        return StoreAddress("redis", Secret(f"{scheme.replace('valkey', 'redis')}://{rest}"))
+    raise ConfigError('store: not "memory", "sqlite:///FILE" or "redis://HOST:PORT/NUMBER"')
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return text.isprintable() and url.port != 0 and bool(url.path if url.scheme == "unix" else url.hostname)
+    except ValueError:
+        return False
+
+
+async def open_store(
+    address: StoreAddress, *, keep_seconds: float, keep_bytes: int | None, lease_seconds: float, patience: float
+) -> Store:
+    """The store at an address, ready. ``keep_bytes`` of ``None`` is the store's own measure.
+
+    Raises :class:`ConfigError` when it cannot be had.
+    """
+    if address.kind == "memory":
+        return MemoryStore(keep_seconds=keep_seconds, keep_bytes=keep_bytes or memory.KEEP_BYTES)
+    backend: Backend
+    if address.kind == "sqlite":
+        path = Path(address.where.reveal())
+        backend = SqliteBackend(path, keep_seconds=keep_seconds, keep_bytes=keep_bytes or sqlite.KEEP_BYTES)
+    else:
+        try:
+            from .redis import RedisBackend
+        except ImportError:
+            raise ConfigError('store: redis needs the extra "redis": pip install "tokenwire[redis]"') from None
+        backend = RedisBackend(address.where.reveal(), keep_seconds=keep_seconds)
+    store = SharedStore(backend, lease_seconds=lease_seconds, patience=patience)
+    try:
+        await store.start()
+    except StoreTrouble as trouble:
+        raise ConfigError(f"the store {address} cannot be opened: {trouble}") from None
+    return store
