@@ -11,6 +11,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from .chaos import ChaosProxy
+from .fault import Cut, Fault, Stall
 from .reply import ONE_WRITE, Reply
 from .upstream import ScriptedUpstream
 
@@ -24,6 +26,14 @@ examples:
     python -m tokenwire.testing upstream --port 9100 --status 429 --header "Retry-After: 3"
 """
 
+_CHAOS_EXAMPLES = """\
+examples:
+  every connection to a backend is reset after 900 bytes of its answer
+    python -m tokenwire.testing chaos --port 9200 --reset-at 900 http://127.0.0.1:8000
+  one in three is closed there, the others pass
+    python -m tokenwire.testing chaos --port 9200 --cut-at 900 --every 3 http://127.0.0.1:8000
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a tool until it is interrupted; the exit code is 2 where it cannot start."""
@@ -31,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A shell starts its background jobs with interrupts ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        asyncio.run(_serve(options.port, reply_of(options)))
+        asyncio.run(options.serve(options))
     except KeyboardInterrupt:
         return 0
     except (ValueError, OSError) as error:
@@ -52,14 +62,36 @@ def reply_of(options: argparse.Namespace) -> Reply:
     return Reply(**given)
 
 
-async def _serve(port: int, reply: Reply) -> None:
-    async with ScriptedUpstream(port, default=reply) as upstream:
+def fault_of(options: argparse.Namespace) -> Fault | None:
+    """The fault that the command line describes."""
+    if options.cut_at is not None:
+        return Cut(options.cut_at)
+    if options.reset_at is not None:
+        return Cut(options.reset_at, "reset")
+    return Stall(options.stall_at, options.seconds) if options.stall_at is not None else None
+
+
+async def _serve_upstream(options: argparse.Namespace) -> None:
+    async with ScriptedUpstream(options.port, default=reply_of(options)) as upstream:
         _print(f"answering at {upstream.base_url} until Ctrl-C")
         while True:
             await upstream.received(timeout=None)
             for request in upstream.requests:
                 _print(f"{request.method} {request.path}")
             upstream.requests.clear()
+
+
+async def _serve_chaos(options: argparse.Namespace) -> None:
+    chosen = fault_of(options)
+
+    def plan(number: int) -> Fault | None:
+        fault = chosen if number % options.every == 0 else None
+        _print(f"connection {number}: {fault or 'passes'}")
+        return fault
+
+    async with ChaosProxy(options.target, plan, options.port) as proxy:
+        _print(f"passing {proxy.url} on to {options.target} until Ctrl-C")
+        await asyncio.get_running_loop().create_future()
 
 
 def parser() -> argparse.ArgumentParser:
@@ -81,7 +113,30 @@ def parser() -> argparse.ArgumentParser:
     _add_answer(upstream.add_argument_group("the answer"))
     _add_wire(upstream.add_argument_group("how it is sent"))
     _add_faults(upstream.add_argument_group("what goes wrong"))
+    upstream.set_defaults(serve=_serve_upstream)
+    _add_chaos(tools)
     return commands
+
+
+def _add_chaos(tools: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    chaos = tools.add_parser(
+        "chaos",
+        help="a TCP proxy that breaks the connections through it",
+        description="A TCP proxy on loopback that breaks connections. Offsets count the bytes from server to client.",
+        epilog=_CHAOS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    chaos.add_argument("target", metavar="URL", help="the server to pass connections on to; it names a port")
+    chaos.add_argument("--port", type=_port, default=9200, help="0 takes a free one (default: %(default)s)")
+    fault = chaos.add_mutually_exclusive_group()
+    fault.add_argument("--cut-at", type=int, metavar="BYTES", help="close the connection there")
+    fault.add_argument("--reset-at", type=int, metavar="BYTES", help="reset the connection there")
+    fault.add_argument("--stall-at", type=int, metavar="BYTES", help="pass nothing more from there on")
+    chaos.add_argument("--seconds", type=float, metavar="N", help="how long a stall lasts (default: for ever)")
+    chaos.add_argument(
+        "--every", type=_positive, default=1, metavar="N", help="only each Nth connection (default: %(default)s)"
+    )
+    chaos.set_defaults(serve=_serve_chaos)
 
 
 def _add_answer(group: argparse._ArgumentGroup) -> None:
@@ -156,6 +211,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError("a port is between 0 and 65535")
     return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
 
 
 def _line_end(text: str) -> str:
