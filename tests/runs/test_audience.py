@@ -103,3 +103,39 @@ async def test_who_leaves_a_dismissed_audience_starts_no_wait(clock: ClockLoop) 
     audience.leave()
     await clock.advance(1000)
     assert emptied.count == 0
+
+
+@pytest.mark.parametrize(
+    ("grace", "policy"), [(None, "continue"), (0, "cancel"), (30, "grace(30)"), (0.5, "grace(0.5)"), (1.0, "grace(1)")]
+)
+def test_a_policy_is_named_as_the_configuration_spells_it(grace: float | None, policy: str) -> None:
+    assert Audience(grace, Emptied()).policy == policy
+
+
+@pytest.mark.parametrize(("grace", "wait"), [(0, 1.0), (0.2, 1.0), (5, 5.0)])
+async def test_a_reader_elsewhere_is_asked_about_again_but_not_all_the_time(
+    clock: ClockLoop, grace: float, wait: float
+) -> None:
+    emptied = Emptied()
+    audience = Audience(grace, emptied)
+    audience.join()
+    audience.leave()
+    await clock.advance(grace)
+    assert emptied.count == 1
+    audience.wait_on()
+    await clock.advance(wait * 0.9)
+    assert emptied.count == 1
+    await clock.advance(wait * 0.2)
+    assert emptied.count == 2
+
+
+async def test_whoever_comes_while_another_process_is_asked_is_not_waited_for(clock: ClockLoop) -> None:
+    emptied = Emptied()
+    audience = Audience(0, emptied)
+    audience.join()
+    audience.leave()
+    await clock.advance(0)
+    audience.join()
+    audience.wait_on()
+    await clock.advance(1000)
+    assert emptied.count == 1

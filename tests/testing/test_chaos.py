@@ -124,6 +124,16 @@ async def test_a_cut_towards_the_server_lets_exactly_that_many_bytes_pass(server
         assert proxy.traffic.to_server == sum(places)
 
 
+async def test_a_place_is_counted_over_all_that_passes(server: Server) -> None:
+    async with ChaosProxy(server.url, [Cut(7, towards="server")]) as proxy:
+        async with asking(proxy, ASKED[:4]) as client:
+            await proxy.until(lambda: proxy.traffic.to_server == 4)
+            client.writer.write(ASKED[4:])
+            assert (await client.read_all())[0] == b""
+        await server.ended.get()
+    assert server.heard == [ASKED[:7]]
+
+
 async def test_a_fault_past_the_end_does_not_happen(server: Server) -> None:
     async with ChaosProxy(server.url, [Cut(len(SAID) + 1)]) as proxy, asking(proxy) as client:
         assert await client.reader.readexactly(len(SAID)) == SAID

@@ -83,5 +83,6 @@ async def open_store(
     try:
         await store.start()
     except StoreTrouble as trouble:
+        await backend.close()
         raise ConfigError(f"the store {address} cannot be opened: {trouble}") from None
     return store

@@ -70,7 +70,10 @@ class Listener(Protocol):
     """Is told, in the event loop, what other processes do."""
 
     def grown(self, key: str, after: int, payloads: Sequence[bytes], closed: bool) -> None:
-        """A followed log has the records that follow the number ``after``, or was closed. May repeat itself."""
+        """A followed log has the records that follow the number ``after``, or was closed.
+
+        It may repeat itself; a gap says that the store has lost what was told before.
+        """
 
     def cancel_asked(self, key: str) -> None:
         """The end of a log that this process may be writing was asked for."""
@@ -113,8 +116,11 @@ class Backend(Protocol):
     async def attended(self, key: str) -> bool:
         """Whether a log bears such a mark."""
 
-    async def renew(self, seconds: float, *, serving: bool) -> None:
-        """Registers this process as alive for so many seconds from now, and whether it takes new readers."""
+    async def renew(self, seconds: float, *, serving: bool) -> bool:
+        """Registers this process as alive for so many seconds from now, and whether it takes new readers.
+
+        Returns whether the store has lost everything since the last time.
+        """
 
     async def peers(self) -> int:
         """How many other processes are alive and take new readers."""
@@ -123,8 +129,11 @@ class Backend(Protocol):
         """Open logs whose process is dead; and those with a lease of this process's own, which may have no use
         for them any more."""
 
-    async def bury(self, orphan: Orphan, payload: bytes) -> None:
-        """Ends an orphan with a last record and raises its epoch, if its lease is still the one given. Atomic."""
+    async def bury(self, orphan: Orphan, payload: bytes) -> bool:
+        """Ends an orphan with a last record and raises its epoch, if its lease is still the one given. Atomic.
+
+        Returns whether it was.
+        """
 
     async def close(self) -> None:
         """Removes this process from the store and lets the store go. Never raises."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from .. import events
 from ..errors import Code, Failure
 from .backend import Append, Fate, Written
 from .followers import Followers
@@ -33,9 +34,11 @@ class MirrorLog:
     Written here while it has a ``lease``; otherwise it follows what the store tells (:meth:`extend`).
     """
 
-    def __init__(self, info: RunInfo, key: str, keeper: Keeper, lease: Lease | None = None) -> None:
+    def __init__(self, info: RunInfo, key: str, keeper: Keeper, maker: str, lease: Lease | None = None) -> None:
         self.info = info
         self.key = key
+        self.maker = maker
+        """The name of the process that made the log."""
         self.lease = lease
         self.length = 0
         self.taken = 0
@@ -125,11 +128,16 @@ class MirrorLog:
         self._followers.wake()
 
     def extend(self, after: int, payloads: Sequence[bytes], closed: bool) -> bool:
-        """What another process appended. Returns whether it joins what is known; it may overlap."""
+        """What another process appended. It may overlap what is known; returns whether it joins that.
+
+        It does not where the store has lost what was read of it before: a log that ends short of that has another end.
+        """
         known = len(self._records)
-        if self.closed or after > known:
-            return self.closed and closed
+        if self.closed:
+            return closed
         fresh = payloads[known - after :]
+        if after > known or (closed and not fresh and not (known and events.is_terminal(self._records[-1]))):
+            return False
         self._records.extend(fresh)
         self.length = len(self._records)
         self.size += sum(map(len, fresh))
@@ -138,6 +146,10 @@ class MirrorLog:
         elif fresh:
             self._followers.wake()
         return True
+
+    def restate(self) -> None:
+        """The store has lost everything: it is told all of it again."""
+        self._stored = 0
 
     def yield_to(self, failure: Failure) -> None:
         """The log is no longer ours to write: what the store never took is forgotten."""

@@ -17,7 +17,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from ..errors import Code, Failure, Refusal
-from .backend import Backend, Fate, StoreTrouble
+from .backend import Backend, Fate, Orphan, Stored, StoreTrouble
 from .lease import obituary
 from .log import RunInfo
 from .mirror import MirrorLog
@@ -83,9 +83,9 @@ class SharedStore:
         if (known := self._written.get(key)) is not None:
             return known, False
         if stored.lease.worker == self._backend.worker and not stored.records and not stored.closed:
-            log = self._logs[key] = self._written[key] = MirrorLog(info, key, self, stored.lease)
+            log = self._logs[key] = self._written[key] = MirrorLog(info, key, self, self._backend.worker, stored.lease)
             return log, True
-        log = self._copy(key, stored.info)
+        log = self._copy(key, stored)
         log.extend(0, stored.records, stored.closed)
         return log, False
 
@@ -99,11 +99,11 @@ class SharedStore:
         if stored is None:
             self._logs.pop(key, None)
             return None
-        log = self._copy(key, stored.info)
-        if not log.extend(after, stored.records, stored.closed):  # it expired, and another was made by its name
-            del self._logs[key]
-            return await self.find(key)
-        return log
+        log = self._copy(key, stored)
+        if log.extend(after, stored.records, stored.closed):
+            return log
+        del self._logs[key]  # what was known of it is no longer in the store, or of another log by that name
+        return await self.find(key)
 
     async def cancel(self, key: str) -> None:
         await self._reach(lambda: self._backend.cancel(key))
@@ -195,7 +195,8 @@ class SharedStore:
 
     async def _keep_alive(self) -> None:
         await asyncio.sleep(_RETRY_SECONDS if self._away_since is not None else self._lease_seconds / _RENEWALS)
-        await self._backend.renew(self._lease_seconds * _LEASED, serving=self._serving)
+        if await self._backend.renew(self._lease_seconds * _LEASED, serving=self._serving):
+            self._restate()
         if self._saved_all.is_set():  # a full store has room for a lease and none for an answer
             self._heard()
         now = self._loop.time()
@@ -204,15 +205,24 @@ class SharedStore:
             await self._check_leases()
         self._renewed = now
         for orphan in await self._backend.orphans():
-            own = orphan.lease.worker == self._backend.worker
-            if orphan.key not in self._written and orphan.key not in self._claiming and (own or self._may_judge):
-                logger.warning("run %s has lost its process and is ended", orphan.info.run_id)
-                await self._backend.bury(orphan, obituary(orphan.info))
+            if self._is_lost(orphan) and await self._backend.bury(orphan, obituary(orphan.info)):
+                logger.warning("run %s had lost its process and was ended", orphan.info.run_id)
+
+    def _is_lost(self, orphan: Orphan) -> bool:
+        own = orphan.lease.worker == self._backend.worker
+        return orphan.key not in self._written and orphan.key not in self._claiming and (own or self._may_judge)
 
     @property
     def _may_judge(self) -> bool:
         """Whether others who are not heard of are dead: not when the store was away, for them perhaps as well."""
         return self._loop.time() >= self._judges_from
+
+    def _restate(self) -> None:
+        """Nobody else could find what is written here until the store has heard of it again."""
+        logger.error("the store has lost everything: the %d answers under way are kept anew", len(self._written))
+        for log in self._written.values():
+            log.restate()
+            self.changed(log)
 
     async def _check_leases(self) -> None:
         """Looks whether this process was taken for dead, so that its readers need not wait for its next append."""
@@ -294,15 +304,17 @@ class SharedStore:
             stored = await self._backend.load(log.key, log.length)
         except StoreTrouble:
             stored = None
-        if stored is None or not log.extend(log.length, stored.records, stored.closed):
+        same = stored is not None and stored.lease.worker == log.maker
+        if stored is None or not same or not log.extend(log.length, stored.records, stored.closed):
             self._give_up(log)
         elif log.readers:
             self.followed(log)
 
-    def _copy(self, key: str, info: RunInfo) -> MirrorLog:
+    def _copy(self, key: str, stored: Stored) -> MirrorLog:
+        """The copy of a log in the store: the one that is here, unless that is of an older log by the same name."""
         log = self._logs.get(key)
-        if log is None:
-            log = self._logs[key] = MirrorLog(info, key, self)
+        if log is None or log.maker != stored.lease.worker:
+            log = self._logs[key] = MirrorLog(stored.info, key, self, stored.lease.worker)
         return log
 
     def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:

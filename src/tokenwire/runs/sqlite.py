@@ -159,7 +159,7 @@ class SqliteBackend:
 
         return await self._thread.do(attended)
 
-    async def renew(self, seconds: float, *, serving: bool) -> None:
+    async def renew(self, seconds: float, *, serving: bool) -> bool:
         def renew(db: sqlite3.Connection) -> None:
             db.execute(
                 "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?)",
@@ -168,6 +168,7 @@ class SqliteBackend:
             self._drop(db)
 
         await self._thread.do(renew)
+        return False
 
     async def peers(self) -> int:
         def peers(db: sqlite3.Connection) -> int:
@@ -191,17 +192,20 @@ class SqliteBackend:
 
         return await self._thread.do(orphans)
 
-    async def bury(self, orphan: Orphan, payload: bytes) -> None:
-        def bury(db: sqlite3.Connection) -> None:
+    async def bury(self, orphan: Orphan, payload: bytes) -> bool:
+        def bury(db: sqlite3.Connection) -> bool:
             run = self._own(db, orphan.key, orphan.lease)
-            if run is not None:
-                db.execute("UPDATE runs SET epoch = epoch + 1 WHERE id = ?", (run.id,))
-                self._extend(db, run, [payload])
-                self._end(db, run.id)
+            if run is None:
+                return False
+            db.execute("UPDATE runs SET epoch = epoch + 1 WHERE id = ?", (run.id,))
+            self._extend(db, run, [payload])
+            self._end(db, run.id)
+            return True
 
-        await self._thread.do(bury)
+        buried = await self._thread.do(bury)
         self._thread.writing.pop(orphan.key, None)
         self._thread.look()
+        return buried
 
     async def close(self) -> None:
         def leave(db: sqlite3.Connection) -> None:

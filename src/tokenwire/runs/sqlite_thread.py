@@ -56,7 +56,11 @@ class SqliteThread:
         """Opens the file. Raises :class:`StoreTrouble`."""
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._thread.start()
-        await self._opened
+        try:
+            await self._opened
+        except StoreTrouble:
+            self._stopped = True
+            raise
 
     async def do(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Runs a job within a transaction. Raises :class:`StoreTrouble`; nothing of its batch was done then."""

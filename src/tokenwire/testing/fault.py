@@ -16,7 +16,8 @@ Ending: TypeAlias = Literal["close", "reset"]
 class Cut:
     """The connection ends, for both sides, once exactly `after` bytes have passed towards one.
 
-    With `after=0` it ends in place of the first byte: what made the other side speak has arrived.
+    With `after=0` it ends in place of the first byte: what made the other side speak has arrived. A reset overtakes
+    what its receiver has left unread for so long that the system still holds it back on this side.
     """
 
     after: int

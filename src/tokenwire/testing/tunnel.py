@@ -84,7 +84,7 @@ class Tunnel:
         await asyncio.wait(self._pumps)
 
     async def _pump(self, source: StreamReader, sink: StreamWriter, towards: Side) -> None:
-        # With no buffer of our own, drained means that the system has taken every byte: a reset loses none of them.
+        # With no buffer of our own, drained means that the system has every byte: a reset finds none here.
         sink.transport.set_write_buffer_limits(high=0)
         fault = None
         if isinstance(self._fault, Cut | Stall) and self._fault.towards == towards:
