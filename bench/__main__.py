@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import sys
+from itertools import chain
 from pathlib import Path
 
 from . import report, wire
@@ -14,7 +15,7 @@ from .run import run
 from .table import Table
 
 CACHE = Path(__file__).parent / "results" / "cache"
-DEBIAN_PACKAGES = {"go": "golang-go", "nginx": "nginx-light"}
+DEBIAN_PACKAGES = {"go": "golang-go", "nginx": "nginx-light", "redis-server": "redis-server"}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,8 +24,8 @@ def main(argv: list[str] | None = None) -> int:
         print("bench needs Linux, with /proc mounted and CONFIG_PROC_CHILDREN", file=sys.stderr)
         return 2
     os.environ["PATH"] += os.pathsep + "/usr/sbin"  # Debian keeps nginx there, out of a user's PATH
-    needed = ["go", *(contender.name for contender in options.contenders)]
-    if missing := [name for name in needed if name in DEBIAN_PACKAGES and not shutil.which(name)]:
+    needed = ["go", *chain.from_iterable(contender.programs for contender in options.contenders)]
+    if missing := [name for name in needed if not shutil.which(name)]:
         packages = " ".join(DEBIAN_PACKAGES[name] for name in missing)
         print(f"bench needs {' and '.join(missing)}; on Debian: apt-get install {packages}", file=sys.stderr)
         return 2

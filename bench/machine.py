@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,9 +22,12 @@ def describe() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "go": _first_line("go", "version").removeprefix("go version "),
         "nginx": _first_line("nginx", "-v").removeprefix("nginx version: "),
+        "redis": _first_line("redis-server", "--version").partition(" sha=")[0].removeprefix("Redis server v="),
     }
 
 
 def _first_line(*command: str) -> str:
+    if not shutil.which(command[0]):
+        return "none"
     out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
     return out.partition("\n")[0]

@@ -4,21 +4,25 @@ import argparse
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
-from .contender import BUILT_IN, RAIS, Contender, shell_command
+from .contender import BUILT_IN, MEMORY, RAIS, STORES, Contender, shell_command
 from .workload import WORKLOADS
 
-KNOWN = {contender.name: contender for contender in BUILT_IN}
+KNOWN = {contender.name: contender for contender in (*BUILT_IN, *STORES)}
+GROUPS = {"standard": BUILT_IN, "stores": (MEMORY, *STORES)}
 
 EPILOG = """\
 examples:
   make bench ARGS='--reps 1 --workloads P,T'
+  make bench ARGS='--only stores --workloads P,F,R'
   .venv/bin/python -m bench --workloads P,B --extra mine='python3 relay.py $PORT $UPSTREAM'
 
-A repetition of everything takes about 90 seconds. Exit status: 0 measured; 1 a contender failed or
-answered wrongly, or (with --check) is over its budget; 2 a program is missing or an option is wrong.
+A repetition of everything with the standard contenders takes about two minutes. Exit status: 0 measured; 1 a
+contender failed or answered wrongly, or (with --check) is over its budget; 2 a program is missing or an option is
+wrong.
 """
 
 
@@ -38,23 +42,27 @@ class Options:
         given = parser.parse_args(argv)
         if given.reps < 1:
             parser.error("--reps: at least one")
-        contenders = [KNOWN[name] for name in given.only] + _extras(given, parser)
+        named = chain.from_iterable(GROUPS.get(name) or [KNOWN[name]] for name in given.only)
+        once = {contender.name: contender for contender in named}
+        contenders = [*once.values(), *_extras(given, parser)]
         return cls(contenders, given.workloads, given.reps, given.check, given.json)
 
 
 def _parser() -> argparse.ArgumentParser:
     rooms = [f"  {name:<20}{workload.summary}" for name, workload in WORKLOADS.items()]
     servers = [f"  {contender.name:<20}POST {contender.path}" for contender in KNOWN.values()]
+    groups = [f"  {name:<20}{', '.join(contender.name for contender in group)}" for name, group in GROUPS.items()]
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="What streaming costs in tokenwire, and in nginx as a byte relay beside it, in one run.",
-        epilog="\n".join(["workloads:", *rooms, "", "contenders:", *servers, "", EPILOG]),
+        epilog="\n".join(["workloads:", *rooms, "", "contenders:", *servers, "", "groups:", *groups, "", EPILOG]),
     )
     add = parser.add_argument
     add("--reps", type=int, default=3, metavar="N", help="repetitions, each with fresh servers (default 3)")
     add("--workloads", type=_some_of(WORKLOADS), default=[*WORKLOADS], metavar="M,…", help="some of those below")
-    add("--only", type=_some_of(KNOWN), default=[*KNOWN], metavar="NAME,…", help="some of the contenders below")
+    some = _some_of([*KNOWN, *GROUPS])
+    add("--only", type=some, default=["standard"], metavar="NAME,…", help="contenders or groups (default standard)")
     add("--check", action="store_true", help="exit 1 when over a budget: for a quiet machine")
     add("--json", type=Path, metavar="FILE", help="write every figure of every repetition")
     extra = parser.add_argument_group(
@@ -101,7 +109,7 @@ def _extras(given: argparse.Namespace, parser: argparse.ArgumentParser) -> list[
         headers[name][key.strip()] = value.strip()
     for name in {*paths, *bodies, *cancels, *headers} - {*commands}:
         parser.error(f"no --extra is called {name!r}")
-    for name in commands.keys() & KNOWN.keys():
+    for name in commands.keys() & {*KNOWN, *GROUPS}:
         parser.error(f"--extra: {name!r} is taken")
     return [
         Contender(

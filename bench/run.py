@@ -45,6 +45,8 @@ def run(contenders: Sequence[Contender], workloads: Sequence[str], repetitions: 
                         yield _problem(repetition, "start", server, error)
                 for workload in workloads:
                     for server in servers:
+                        if WORKLOADS[workload].joins and not server.contender.join:
+                            continue
                         yield _sample(repetition, workload, wire, upstream, server)
 
 

@@ -4,11 +4,11 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from .contender import NGINX, Contender
+from .contender import Contender
 from .figure import FIGURES, Figure
 from .run import Sample
 
-HEADINGS = ("", "figure", "contender", "median", "range", "x nginx", "range", "budget", "")
+HEADINGS = ("", "figure", "contender", "median", "range", "x", "range", "of", "budget", "")
 
 
 class Table:
@@ -44,14 +44,14 @@ class Table:
         own = self._values[figure, contender.name]
         if not own:
             return None
-        # Each repetition is set against the nginx of the same minute: other work on the machine hit both.
-        compared = figure.relative and contender is not NGINX
-        nginx = self._values.get((figure, NGINX.name), {}) if compared else {}
-        ratios = [v / nginx[n] for n, v in own.items() if n in nginx and math.isfinite(v)]
-        values = list(own.values())
+        # Each repetition is set against the yardstick of the same minute: other work on the machine hit both.
+        yardstick = self._values.get((figure, contender.yardstick), {}) if figure.relative else {}
+        ratios = [value / yardstick[n] for n, value in own.items() if n in yardstick and math.isfinite(value)]
         row = [figure.workload, figure.title, contender.name]
-        row += _median_and_range(values, figure.show) + _median_and_range(ratios, "{:.2f}".format)
-        return row + ([figure.budget, figure.verdict(values, ratios)] if contender.budgeted else ["", ""])
+        row += _median_and_range([*own.values()], figure.show) + _median_and_range(ratios, "{:.2f}".format)
+        row.append(contender.yardstick if ratios else "")
+        budget = figure.budgets.get(contender.name)
+        return row + ([str(budget), budget.verdict(own, yardstick)] if budget else ["", ""])
 
 
 def _median_and_range(values: list[float], show: Callable[[float], str]) -> list[str]:

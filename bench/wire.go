@@ -3,6 +3,7 @@
 //	go build -o wire wire.go
 //	./wire upstream -addr 127.0.0.1:9100 -chunks 200 -interval 20ms
 //	./wire load -url http://127.0.0.1:8000/api/chat -streams 100 -rounds 2
+//	./wire load … -readers 10 -join 'http://127.0.0.1:8000/api/chat?offset=-1&runId={id}'
 //
 // Each token the upstream emits carries the time of its emission ("t<19 digits> "), so that the load side
 // can tell how long a token took from the model to the reader, whatever protocol it was re-framed in.
@@ -131,24 +132,47 @@ var (
 	serial int64
 )
 
-// loader posts one body over and over and reads each reply to its end.
+// loader posts one body over and over and reads each reply to its end, beside others who join it.
 type loader struct {
 	client *http.Client
 	url    string
 	body   string
 	header http.Header
+	join   string
+	joins  int
+	record func(*reply, error)
 }
 
 // reply is what one request gave: how late each token was, and how soon the first came, in milliseconds.
 type reply struct {
-	late  []float64
-	first float64
-	bytes int
+	joined bool
+	late   []float64
+	first  float64
+	bytes  int
 }
 
-func (l *loader) post() (*reply, error) {
+// ask records the reply to one post, and those of the readers who join it as soon as it has begun.
+func (l *loader) ask() {
 	id := fmt.Sprintf("b%d-%d", time.Now().UnixNano(), atomic.AddInt64(&serial, 1))
-	req, err := http.NewRequest("POST", l.url, strings.NewReader(strings.ReplaceAll(l.body, "{id}", id)))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	l.record(l.read("POST", l.url, strings.ReplaceAll(l.body, "{id}", id), func() {
+		for i := 0; i < l.joins; i++ {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				r, err := l.read("GET", strings.ReplaceAll(l.join, "{id}", id), "", func() {})
+				if err == nil {
+					r.joined = true
+				}
+				l.record(r, err)
+			}()
+		}
+	}))
+}
+
+func (l *loader) read(method, url, body string, begun func()) (*reply, error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +185,9 @@ func (l *loader) post() (*reply, error) {
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 400))
-		return nil, fmt.Errorf("HTTP %d: %s", resp.StatusCode, text)
+		return nil, fmt.Errorf("%s: HTTP %d: %s", method, resp.StatusCode, text)
 	}
+	begun()
 	out := &reply{}
 	lines := bufio.NewReaderSize(resp.Body, 65536)
 	for {
@@ -200,13 +225,14 @@ func load(args []string) {
 	streams := flags.Int("streams", 50, "concurrent streams")
 	rounds := flags.Int("rounds", 2, "requests per stream, one after the other")
 	expect := flags.Int("expect", 0, "tokens expected per reply (0: not checked)")
+	join := flags.String("join", "", "where a reply is joined while it streams; {id} becomes that of its request")
+	readers := flags.Int("readers", 1, "readers of each reply: one asks, the others join")
 	stagger := flags.Duration("stagger", 0, "spread the start of the streams over this time")
 	flags.Parse(args)
-	transport := &http.Transport{MaxIdleConnsPerHost: *streams, DisableCompression: true}
-	l := &loader{client: &http.Client{Transport: transport}, url: *url, body: *body, header: header}
+	transport := &http.Transport{MaxIdleConnsPerHost: *streams * *readers, DisableCompression: true}
 
 	var mu sync.Mutex
-	var late, firsts []float64
+	var late, lateJoined, firsts []float64
 	var failed, wrong, bytesIn int
 	record := func(r *reply, err error) {
 		mu.Lock()
@@ -217,14 +243,22 @@ func load(args []string) {
 			}
 			return
 		}
+		bytesIn += r.bytes
 		if *expect > 0 && len(r.late) != *expect {
 			wrong++
+		}
+		if r.joined {
+			lateJoined = append(lateJoined, r.late...)
+			return
 		}
 		if len(r.late) > 0 {
 			firsts = append(firsts, r.first)
 		}
 		late = append(late, r.late...)
-		bytesIn += r.bytes
+	}
+	l := &loader{
+		client: &http.Client{Transport: transport}, url: *url, body: *body, header: header,
+		join: *join, joins: *readers - 1, record: record,
 	}
 	begin := time.Now()
 	var wg sync.WaitGroup
@@ -234,18 +268,20 @@ func load(args []string) {
 			defer wg.Done()
 			time.Sleep(wait)
 			for i := 0; i < *rounds; i++ {
-				record(l.post())
+				l.ask()
 			}
 		}(*stagger * time.Duration(s) / time.Duration(*streams))
 	}
 	wg.Wait()
 	wall := time.Since(begin).Seconds()
 	sort.Float64s(late)
+	sort.Float64s(lateJoined)
 	sort.Float64s(firsts)
 	json.NewEncoder(os.Stdout).Encode(map[string]any{
 		"replies": *streams * *rounds, "failed": failed, "wrong_count": wrong, "tokens": len(late), "bytes": bytesIn,
 		"wall_s": wall, "tokens_per_s": float64(len(late)) / wall,
 		"relay_ms_p50": percentile(late, .5), "relay_ms_p99": percentile(late, .99),
+		"joined_ms_p50": percentile(lateJoined, .5), "joined_ms_p99": percentile(lateJoined, .99),
 		"ttft_ms_p50": percentile(firsts, .5), "ttft_ms_p99": percentile(firsts, .99),
 	})
 }

@@ -32,16 +32,17 @@ def build(cache: Path) -> Path:
 
 @dataclass(frozen=True)
 class Load:
-    """Streams that each post `rounds` times and read every reply, of `tokens` tokens, to its end."""
+    """Streams that each post `rounds` times; every reply, of `tokens` tokens, has `readers` that stay to its end."""
 
     streams: int
     rounds: int
     tokens: int
     stagger: float = 0.0
+    readers: int = 1
 
     @property
     def replies(self) -> int:
-        return self.streams * self.rounds
+        return self.streams * self.rounds * self.readers
 
 
 def run_load(wire: Path, server: Server, load: Load, watch: Callable[[], None] | None = None) -> dict[str, float]:
@@ -49,6 +50,8 @@ def run_load(wire: Path, server: Server, load: Load, watch: Callable[[], None] |
     argv = [str(wire), "load", "-url", server.url, "-body", server.contender.body]
     argv += ["-streams", str(load.streams), "-rounds", str(load.rounds), "-expect", str(load.tokens)]
     argv += ["-stagger", f"{load.stagger:f}s"]
+    if load.readers > 1:
+        argv += ["-readers", str(load.readers), "-join", server.join_url]
     for name, value in server.contender.headers.items():
         argv += ["-header", f"{name}: {value}"]
     deadline = time.monotonic() + PATIENCE
@@ -68,7 +71,7 @@ def run_load(wire: Path, server: Server, load: Load, watch: Callable[[], None] |
     figures: dict[str, float] = json.loads(out)
     if figures["failed"] or figures["wrong_count"]:
         raise MeasurementError(
-            f"of {load.replies} replies {figures['failed']} failed and {figures['wrong_count']} "
+            f"of {load.replies} readings {figures['failed']} failed and {figures['wrong_count']} "
             f"had not {load.tokens} tokens {err.strip()[-400:]}"
         )
     return figures

@@ -2,10 +2,10 @@
 
 import resource
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import machine, stop
+from . import machine, resume, stop
 from .process import ProcessTree
 from .server import Server
 from .upstream import Upstream
@@ -22,6 +22,8 @@ class Workload:
 
     summary: str
     measure: Callable[[Path, Upstream, Server], Figures]
+    joins: bool = False
+    """Whether it is for servers only whose replies can be joined."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,30 @@ class Streaming:
         return self.load.stagger + self.load.rounds * self.load.tokens * self.interval
 
 
+@dataclass(frozen=True)
+class FanOut:
+    """What `readers` of each reply cost the server beside one. A token counts once, however many read it."""
+
+    load: Load
+    interval: float
+    readers: int
+
+    def __call__(self, wire: Path, upstream: Upstream, server: Server) -> Figures:
+        alone = Streaming(self.load, self.interval)
+        together = Streaming(replace(self.load, readers=self.readers), self.interval)
+        # in this order, what else the machine does hits both, also where it changes steadily
+        first, second, third, last = (measure(wire, upstream, server) for measure in (alone, together, together, alone))
+        one = (first["cpu_us_per_token"] + last["cpu_us_per_token"]) / 2
+        all_of_them = (second["cpu_us_per_token"] + third["cpu_us_per_token"]) / 2
+        return third | {
+            "alone_us_per_token": one,
+            "together_us_per_token": all_of_them,
+            "fan_out": all_of_them / one,
+            "other_cores": max(figures["other_cores"] for figures in (first, second, third, last)),
+            "pace_held": min(figures["pace_held"] for figures in (first, second, third, last)),
+        }
+
+
 def _others_seconds(server: ProcessTree, model: ProcessTree) -> float:
     """CPU time used on this machine by whatever has no part in the measurement."""
     load = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -76,4 +102,14 @@ WORKLOADS = {
     "B": Workload("20 streams x 10 replies of 200 tokens as fast as they come", Streaming(Load(20, 10, 200), 0)),
     "T": Workload("50 streams x 20 replies of one token: a request", Streaming(Load(50, 20, 1), 0)),
     "A": Workload("10 readers at once cancel, then 10 hang up, after 10 tokens", stop.measure),
+    "F": Workload(
+        "30 runs of 200 tokens, one each 20 ms, with 1 reader each, then with 10",
+        FanOut(Load(30, 1, 200, stagger=30 * STEP), 0.02, readers=10),
+        joins=True,
+    ),
+    "R": Workload(
+        "300 readers come back, one after the other, to a run under way, and 300 join one that has ended",
+        resume.measure,
+        joins=True,
+    ),
 }

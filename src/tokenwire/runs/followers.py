@@ -4,7 +4,7 @@ import asyncio
 
 from .log import Wake
 
-PACE = 0.010
+PACE = 0.015
 """Seconds that the followers after the first wait between two wakes, for each of them …"""
 MOST = 0.250
 """… and at most."""
