@@ -261,6 +261,7 @@ WRONG = {
     "one bound": ("policy.temperature", MODEL + "[policy]\ntemperature = [1]\n"),
     "bounds the wrong way round": ("policy.temperature", MODEL + "[policy]\ntemperature = [1.5, 0.5]\n"),
     "an unknown disconnect": ("disconnect.rais", MODEL + '[disconnect]\nrais = "maybe"\n'),
+    "an unknown route": ("/api/chatt", MODEL + '[disconnect.routes]\n"/api/chatt" = "cancel"\n'),
     "a grace of nothing": ("disconnect.tanstack", MODEL + '[disconnect]\ntanstack = "grace()"\n'),
     "a grace before": ("disconnect.tanstack_legacy", MODEL + '[disconnect]\ntanstack_legacy = "grace(-1)"\n'),
     "every origin": ("cors.origins", MODEL + '[cors]\norigins = ["*"]\n'),

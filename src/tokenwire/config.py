@@ -24,6 +24,9 @@ EMBEDDED = "smollm2"
 _EMBEDDED_MAX_TOKENS = 1024
 """So small a model may never find an end by itself."""
 
+CHAT_ROUTES = ("/api/chat", "/api/chat/ndjson", "/api/chat/rais", "/api/chat/tanstack", "/api/chat/ws")
+"""Where questions are asked."""
+
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 _T = TypeVar("_T")
@@ -114,7 +117,10 @@ class Disconnect(_Table, frozen=True):
         return _grace(self.routes.get(route) or getattr(self, wire.replace("-", "_")))
 
     def check(self) -> None:
-        """Raises :class:`ConfigError` for a policy that is none."""
+        """Raises :class:`ConfigError` for a policy that is none, or of an address where nothing is asked."""
+        for route in self.routes:
+            if route not in CHAT_ROUTES:
+                raise ConfigError(f'disconnect.routes."{route}": is not one of {", ".join(CHAT_ROUTES)}')
         wires = {name: getattr(self, name) for name in self.__struct_fields__ if name != "routes"}
         for place, policy in (*wires.items(), *((f'routes."{route}"', text) for route, text in self.routes.items())):
             try:

@@ -1,6 +1,9 @@
 """The engine: one start for each run, everybody's own runs, and an end for all of them."""
 
 import asyncio
+import gc
+import tracemalloc
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -8,11 +11,13 @@ import pytest
 from tokenwire import events
 from tokenwire.errors import Code, Failure, Refusal
 from tokenwire.runs.engine import Engine
-from tokenwire.runs.log import Log, log_key
-from tokenwire.runs.memory import MemoryStore
+from tokenwire.runs.log import Log, RunInfo, log_key
+from tokenwire.runs.memory import MemoryLog, MemoryStore
 from tokenwire.runs.run import Bounds
 
-from .record import happened, info
+from .clock import ClockLoop
+from .contract import until
+from .record import happened, info, said
 from .source import FailingSource, ScriptedSource
 
 pytestmark = pytest.mark.anyio
@@ -214,3 +219,98 @@ async def test_a_source_that_cannot_be_stopped_does_not_keep_others_from_their_e
     assert log.closed
     assert other.stops == 1
     assert other.run.log.closed
+
+
+class Elsewhere(MemoryStore):
+    """As if there were another process that reads, or that cannot be asked."""
+
+    answers: Sequence[bool | Refusal] = ()
+
+    async def attended(self, key: str) -> bool:  # noqa: ARG002
+        answer, *self.answers = self.answers
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize("first", [True, Refusal(Code.store_unavailable)], ids=["read", "unknown"])
+async def test_a_run_that_may_be_read_elsewhere_is_asked_about_again(clock: ClockLoop, first: bool | Refusal) -> None:
+    store = Elsewhere()
+    store.answers = [first, False]
+    engine = Engine(store, max_runs=2, bounds=Bounds(size=1000, ahead=1000))
+    source = ScriptedSource()
+    log = await engine.start(info(), 5, source)
+    source.run.audience.join()
+    source.run.audience.leave()
+    await clock.advance(5)
+    await clock.advance(4.9)
+    assert (source.stops, len(store.answers)) == (0, 1)
+    await clock.advance(0.2)
+    await clock.advance(0)
+    assert source.stops == 1
+    assert code_of(log) == "abandoned"
+
+
+async def test_whoever_comes_while_the_other_processes_are_asked_keeps_the_run(clock: ClockLoop) -> None:
+    store = Elsewhere()
+    store.answers = [False]
+    engine = Engine(store, max_runs=2, bounds=Bounds(size=1000, ahead=1000))
+    source = ScriptedSource()
+    await engine.start(info(), 0, source)
+    source.run.audience.join()
+    source.run.audience.leave()
+    await until(lambda: bool(engine._tasks))
+    source.run.audience.join()
+    await clock.advance(1000)
+    assert (source.stops, store.answers) == (0, [])
+
+
+async def test_a_repeated_cancel_is_told_that_there_is_nothing_left(engine: Engine) -> None:
+    source = ScriptedSource()
+    await engine.start(info("r"), None, source)
+    stopped = await asyncio.gather(*(engine.cancel("alice", "r") for _ in range(5)))
+    assert stopped == [True, False, False, False, False]
+    assert source.stops == 1
+
+
+class Away(MemoryStore):
+    """A store that makes no logs."""
+
+    async def open(self, info: RunInfo) -> tuple[MemoryLog, bool]:  # noqa: ARG002
+        raise Refusal(Code.store_unavailable)
+
+
+async def test_a_run_that_cannot_be_kept_is_refused_and_asks_nobody() -> None:
+    engine = Engine(Away(), max_runs=1, bounds=Bounds(size=1000, ahead=1000))
+    source = ScriptedSource()
+    for _ in range(3):
+        with pytest.raises(Refusal) as refused:
+            await engine.start(info(), None, source)
+        assert refused.value.code is Code.store_unavailable
+    assert source.starts == 0
+    await engine.idle()
+
+
+async def test_thousands_of_finished_runs_do_not_grow_the_process() -> None:
+    store = MemoryStore(keep_bytes=200_000)
+    engine = Engine(store, max_runs=2, bounds=Bounds(size=10_000, ahead=10_000))
+
+    async def finish(count: int) -> int:
+        for number in range(count):
+            source = ScriptedSource()
+            await engine.start(info(f"{number}"), 30, source)
+            source.run.audience.join()
+            source.run.emit([said("x" * 300)])
+            source.run.finish("stop")
+            source.run.audience.leave()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = await finish(500)
+        after = await finish(5000)
+    finally:
+        tracemalloc.stop()
+    assert 50 < len(store) < 300
+    assert after - before < 100_000

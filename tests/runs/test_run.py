@@ -189,6 +189,85 @@ async def test_a_run_that_has_ended_is_not_kept_by_the_readers_that_leave_it(clo
     assert gone() is None
 
 
+async def test_a_run_that_loses_its_log_stops_and_says_nothing_more(engine: Engine) -> None:
+    source = ScriptedSource(closing=[END])
+    run = await begin(engine, source)
+    run.accept()
+    run.emit([said("a")])
+    run.lose(Failure(Code.producer_lost))
+    before = happened(run.log)
+    run.emit([said("late")])
+    run.finish("stop")
+    run.cancel()
+    run.lose(Failure(Code.producer_lost))
+    assert (source.stops, run.ended, engine.live(run.log)) == (1, True, None)
+    assert happened(run.log) == before
+    assert not run.log.closed
+
+
+async def test_a_run_that_loses_its_log_before_accept_tells_who_waits_for_it(engine: Engine, clock: ClockLoop) -> None:
+    run = await begin(engine, ScriptedSource())
+    waiting = asyncio.create_task(run.settle(5))
+    await clock.advance(1)
+    failure = Failure(Code.store_unavailable)
+    run.lose(failure)
+    assert await waiting is failure
+
+
+async def test_a_store_that_does_not_keep_up_holds_the_source(engine: Engine) -> None:
+    source = ScriptedSource()
+    run = await begin(engine, source)
+    run.hold()
+    assert (source.pauses, source.resumes) == (1, 0)
+    run.resume()
+    assert (source.pauses, source.resumes) == (1, 1)
+    run.hold()
+    run.finish("stop")
+    run.resume()
+    run.hold()
+    assert (source.pauses, source.resumes) == (2, 1)
+
+
+class Counting(ScriptedSource):
+    """Knows how many tokens are still to come."""
+
+    def __init__(self, saved: int | None) -> None:
+        super().__init__()
+        self._saved = saved
+
+    @property
+    def saved(self) -> int | None:
+        return self._saved
+
+
+@pytest.mark.parametrize(
+    ("end", "by"),
+    [
+        (Run.cancel, "a cancel"),
+        (Run.abandon, "the disconnect policy grace(5)"),
+        (lambda run: run.abandon(Failure(Code.shutting_down)), "the server's end"),
+    ],
+    ids=["cancel", "abandon", "close"],
+)
+@pytest.mark.parametrize(
+    ("saved", "spared"), [(42, "at most 42 tokens"), (None, "an unknown number of tokens (no max_tokens)")]
+)
+async def test_what_ends_a_run_early_is_logged_with_what_it_saves(
+    engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+    end: Callable[[Run], None],
+    by: str,
+    saved: int | None,
+    spared: str,
+) -> None:
+    run = await begin(engine, Counting(saved), grace=5)
+    with caplog.at_level("INFO", "tokenwire.runs"):
+        end(run)
+        end(run)
+    lines = [line for line in caplog.messages if "is ended by" in line]
+    assert lines == [f"run run is ended by {by}, which saves {spared}"]
+
+
 CALLS: dict[str, Callable[[Run], None]] = {
     "accept": Run.accept,
     "emit": lambda run: run.emit([said("more")]),

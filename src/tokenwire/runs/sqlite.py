@@ -52,6 +52,8 @@ CREATE TABLE IF NOT EXISTS kept (bytes INTEGER NOT NULL);
 INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM kept);
 """
 _VERSION = 1
+_DROP_BYTES = 16 * 1024 * 1024
+"""What is deleted at once: some tenths of a second."""
 _BUSY_SECONDS = 2
 """How long another process's transaction is waited for."""
 _RUN = "id, key, principal, thread_id, run_id, wire, worker, epoch, length, closed_at"
@@ -112,8 +114,11 @@ class SqliteBackend:
 
         def claim(db: sqlite3.Connection) -> Stored:
             self._drop(db)
-            if (known := self._run(db, key)) is not None:
+            known = self._run(db, key)
+            if known is not None and not self._expired(known):
                 return self._stored(db, known, 0)
+            if known is not None:
+                self._forget(db, known.id)
             db.execute(
                 "INSERT INTO runs (key, principal, thread_id, run_id, wire, worker) VALUES (?, ?, ?, ?, ?, ?)",
                 (key, info.principal, info.thread_id, info.run_id, info.wire, self.worker),
@@ -231,7 +236,7 @@ class SqliteBackend:
 
     def _load(self, db: sqlite3.Connection, key: str, after: int) -> Stored | None:
         run = self._run(db, key)
-        if run is None or (run.closed_at is not None and run.closed_at <= self._clock() - self._keep_seconds):
+        if run is None or self._expired(run):
             return None
         return self._stored(db, run, after)
 
@@ -280,18 +285,27 @@ class SqliteBackend:
         self._drop(db)
 
     def _drop(self, db: sqlite3.Connection) -> None:
-        """Deletes closed logs, oldest first, as far as they are too old or together too large."""
+        """Deletes closed logs, oldest first, as far as they are too old or together too large.
+
+        A great many of them in several steps: nobody else can write meanwhile.
+        """
         expired = self._clock() - self._keep_seconds
         (before,) = db.execute("SELECT bytes FROM kept").fetchone()
         kept = before
-        while oldest := db.execute(_OLDEST).fetchone():
+        while before - kept < _DROP_BYTES and (oldest := db.execute(_OLDEST).fetchone()):
             run, closed_at, size = oldest
             if closed_at > expired and kept <= self._keep_bytes:
                 break
-            db.execute("DELETE FROM runs WHERE id = ?", (run,))
+            self._forget(db, run)
             kept -= size
-        if kept != before:
-            db.execute("UPDATE kept SET bytes = ?", (kept,))
+
+    def _expired(self, run: _Run) -> bool:
+        """Whether it is as good as deleted."""
+        return run.closed_at is not None and run.closed_at <= self._clock() - self._keep_seconds
+
+    def _forget(self, db: sqlite3.Connection, run: int) -> None:
+        db.execute(f"UPDATE kept SET bytes = bytes - (SELECT {_FOOTPRINT} FROM runs WHERE id = ?)", (run,))  # noqa: S608
+        db.execute("DELETE FROM runs WHERE id = ?", (run,))
 
 
 def _boot_id() -> str:
