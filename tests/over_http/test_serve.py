@@ -3,7 +3,7 @@
 import pytest
 
 from tokenwire.errors import ConfigError
-from tokenwire.server.serve import bind
+from tokenwire.server.listener import bind
 
 
 def test_an_address_is_had_by_one() -> None:

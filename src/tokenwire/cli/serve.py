@@ -81,7 +81,9 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="let another process listen on the same port: start the new one, then stop the old one",
     )
-    parser.add_argument("--fd", type=int, metavar="N", help="serve on the listening socket that this process inherited")
+    parser.add_argument(
+        "--fd", type=_descriptor, metavar="N", help="serve on the listening socket that this process inherited"
+    )
     parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
     parser.add_argument(
         "--log-level",
@@ -95,7 +97,8 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serves until it is told to stop."""
     # the server's modules are imported when they are needed, so that --help does not wait for them
-    from ..server.serve import bind, inherit, serve
+    from ..server.listener import bind, inherit
+    from ..server.serve import serve
     from ..server.workers import Lifeline, supervise
 
     logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -106,17 +109,18 @@ def run(options: argparse.Namespace) -> int:
             f"--workers {options.workers}: the workers need a store that they can share: "
             "--store sqlite:///FILE on one machine, --store redis://HOST on any number of them"
         )
-    listener = inherit(options.fd) if options.fd is not None else bind(options.host, options.port, options.reuse_port)
+    shared = options.reuse_port and options.fd is None
+    listener = inherit(options.fd) if options.fd is not None else bind(options.host, options.port, shared)
     with listener:
         host, port = listener.getsockname()[:2]
         banner = partial(print, _banner(config, host, port), flush=True)
         if options.workers > 1:
-            return supervise(_worker_command(options), listener, options.workers, on_ready=banner)
+            return supervise(_worker_command(options), listener, options.workers, on_ready=banner, shared=shared)
         if options.lifeline is not None:
             lifeline = Lifeline(options.lifeline)
             serve(config, listener, on_ready=lifeline.hold)
         else:
-            serve(config, listener, on_ready=banner)
+            serve(config, listener, on_ready=banner, shared=shared)
     return 0
 
 
@@ -135,6 +139,12 @@ def _worker_command(options: argparse.Namespace) -> list[str]:
 def _count(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of workers")
+    return int(text)
+
+
+def _descriptor(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of a file descriptor")
     return int(text)
 
 

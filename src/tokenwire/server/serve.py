@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import functools
 import gc
 import logging
@@ -13,62 +12,24 @@ from collections.abc import Callable, Coroutine, Iterator
 import uvicorn
 
 from ..config import Config
-from ..errors import ConfigError
 from .app import App
 from .drain import until
+from .listener import BACKLOG, pass_on
 from .protocol import HttpProtocol
 from .socket_protocol import SocketProtocol
 
+_HANDSHAKE_SECONDS = 0.1
 _LAST_REQUESTS_SECONDS = 1.0
 """For connections that are open when no more are taken: what was sent on them by then may ask for a run."""
-_LAST_WORDS_SECONDS = 3.0
+_LAST_WORDS_SECONDS = 2.0
 _FLUSH_SECONDS = 2
-_BACKLOG = 2048
 
 
-def bind(host: str, port: int, shared: bool = False) -> socket.socket:
-    """A listening socket: whoever connects before the server is ready waits for it.
-
-    :param shared: another process may listen at the same address, if it says so too (``SO_REUSEPORT``).
-    :raises ConfigError: when the address cannot be had.
-    """
-    with contextlib.ExitStack() as undo:
-        try:
-            info = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-            listener = undo.enter_context(socket.socket(info[0], info[1], info[2]))
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if shared:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind(info[4])
-            listener.listen(_BACKLOG)
-        except (OSError, UnicodeError) as error:
-            in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            reason = "is in use" if in_use else f"cannot be used: {getattr(error, 'strerror', 'not a host name')}"
-            raise ConfigError(f"the address {host} port {port} {reason}; choose another with --port") from None
-        listener.setblocking(False)
-        undo.pop_all()
-        return listener
-
-
-def inherit(descriptor: int) -> socket.socket:
-    """A listening socket that whoever started this process has opened.
-
-    :raises ConfigError: when it is none.
-    """
-    try:
-        listener = socket.socket(fileno=descriptor)
-        if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            raise OSError("it does not listen")
-    except OSError as error:
-        raise ConfigError(f"--fd {descriptor} is not a listening socket: {error.strerror or error}") from None
-    listener.setblocking(False)
-    return listener
-
-
-def serve(config: Config, listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+def serve(config: Config, listener: socket.socket, *, on_ready: Callable[[], None], shared: bool = False) -> None:
     """Serves until a signal to stop: SIGTERM lets what is under way finish (:class:`_Server`), SIGINT does not.
 
     :param on_ready: called once when requests are answered.
+    :param shared: others may listen at the same address, each on a socket of its own.
     :raises ConfigError: when something that the configuration names cannot be started.
     """
     app = App(config)
@@ -86,11 +47,11 @@ def serve(config: Config, listener: socket.socket, *, on_ready: Callable[[], Non
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_FLUSH_SECONDS,
     )
-    server = _Server(settings, app, on_ready)
+    server = _Server(settings, app, on_ready, shared)
 
     async def run() -> None:
         async with app.running():
@@ -108,10 +69,11 @@ class _Server(uvicorn.Server):
     after that time, or on a second signal: they are ended with an error event, so that nobody waits for them.
     """
 
-    def __init__(self, config: uvicorn.Config, app: App, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: App, on_ready: Callable[[], None], shared: bool) -> None:
         super().__init__(config)
         self._app = app
         self._on_ready = on_ready
+        self._shared = shared
         self._hurry = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -122,11 +84,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.leave()
         await self._stop_listening(sockets or [])
+        logging.getLogger("uvicorn.error").addFilter(_is_no_farewell)
         await self._unless_hurried(self._drain(), self._app.config.runs.drain_seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 await self._app.end()
-        logging.getLogger("uvicorn.error").addFilter(_is_no_farewell)
         await super().shutdown()
 
     async def _drain(self) -> None:
@@ -149,6 +111,10 @@ class _Server(uvicorn.Server):
 
     async def _stop_listening(self, listeners: list[socket.socket]) -> None:
         """Takes no more connections, but those that were made by now."""
+        if self._shared:
+            for listener in listeners:
+                pass_on(listener)
+            await asyncio.sleep(_HANDSHAKE_SECONDS)
         loop = asyncio.get_running_loop()
         last = [listener.dup() for listener in listeners]
         for server in self.servers:

@@ -197,7 +197,7 @@ class ChatSocket:
 
     def _move_on(self) -> None:
         # a socket without a run is closed at once: its client opens another, somewhere else, when it needs one
-        if self._stays:
+        if self._stays and not self._turns:
             self._moved = asyncio.create_task(self._rest())
 
     @property

@@ -8,13 +8,22 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from .listener import pass_on
+
 logger = logging.getLogger("tokenwire.server")
 
 _RESPAWN_SECONDS = 1.0
 _READY = b"r"
 
 
-def supervise(command: Sequence[str], listener: socket.socket, count: int, *, on_ready: Callable[[], None]) -> int:
+def supervise(
+    command: Sequence[str],
+    listener: socket.socket,
+    count: int,
+    *,
+    on_ready: Callable[[], None],
+    shared: bool = False,
+) -> int:
     """Keeps ``count`` workers running until a signal to stop, and returns the exit code.
 
     SIGTERM and SIGINT are handed on, SIGHUP replaces the workers one after the other. A worker that dies is replaced.
@@ -22,8 +31,9 @@ def supervise(command: Sequence[str], listener: socket.socket, count: int, *, on
 
     :param command: a worker's, to which ``--fd`` and ``--lifeline`` are added.
     :param on_ready: called once, when every worker serves.
+    :param shared: others may listen at the same address, each on a socket of its own.
     """
-    return asyncio.run(_Supervisor(command, listener, count, on_ready).run())
+    return asyncio.run(_Supervisor(command, listener, count, on_ready, shared).run())
 
 
 class Lifeline:
@@ -45,12 +55,13 @@ class Lifeline:
 
 class _Supervisor:
     def __init__(
-        self, command: Sequence[str], listener: socket.socket, count: int, on_ready: Callable[[], None]
+        self, command: Sequence[str], listener: socket.socket, count: int, on_ready: Callable[[], None], shared: bool
     ) -> None:
         self._command = command
         self._listener = listener
         self._count = count
         self._on_ready = on_ready
+        self._shared = shared
         self._stop: signal.Signals | None = None
         self._code = 0
         self._workers: set[_Worker] = set()
@@ -78,12 +89,14 @@ class _Supervisor:
 
         :param again: whether another one is started if it ends before it serves.
         """
+        if self._stop is not None:
+            return None
         worker = await _Worker.spawn(self._command, self._listener)
         self._workers.add(worker)
         if self._stop is not None:
             worker.signal(self._stop)
-        self._group.create_task(self._watch(worker, again))
         await worker.started()
+        self._group.create_task(self._watch(worker, again))
         return worker if worker.ready else None
 
     async def _watch(self, worker: "_Worker", again: bool) -> None:
@@ -98,12 +111,15 @@ class _Supervisor:
         elif worker.ready or again:
             logger.error("worker %d ended with %d and is replaced", worker.process.pid, code)
             await asyncio.sleep(_RESPAWN_SECONDS)
-            if self._stop is None:
-                await self._start()
+            await self._start()
         else:
             logger.error("worker %d did not start: the old ones stay", worker.process.pid)
 
     def _told_to_stop(self, number: signal.Signals) -> None:
+        if self._stop is None:
+            if self._shared:
+                pass_on(self._listener)
+            self._listener.close()  # before the workers take what waits there: nothing may come after that
         self._stop = number
         for worker in self._workers:
             worker.signal(number)

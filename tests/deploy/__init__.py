@@ -1,0 +1,1 @@
+"""Deploys: servers that are replaced by others while people read."""

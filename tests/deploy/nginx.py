@@ -1,0 +1,76 @@
+"""nginx in front of several servers, configured as its beginner's guide does it."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONFIG = """
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log nginx.log;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    upstream tokenwire {{
+        {upstream}
+    }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://tokenwire;
+            {location}
+        }}
+    }}
+}}
+"""
+KEEPALIVE = ("keepalive 32;", 'proxy_http_version 1.1; proxy_set_header Connection "";')
+"""What an operator adds who wants connections to be used more than once."""
+
+AVAILABLE = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def nginx(folder: Path, servers: Iterable[str], more: tuple[str, str] = ("", "")) -> Iterator[str]:
+    """The URL of an nginx that spreads requests over these servers.
+
+    :param more: what is added to the upstream and to the location.
+    """
+    assert AVAILABLE is not None
+    port = free_port()
+    upstream = "".join(f"server {server};" for server in servers) + more[0]
+    file = folder / "nginx.conf"
+    file.write_text(CONFIG.format(port=port, upstream=upstream, location=more[1]))
+    process = subprocess.Popen([AVAILABLE, "-c", file, "-p", folder, "-e", folder / "nginx.log"])
+    try:
+        deadline = time.monotonic() + 10
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(f"nginx does not listen: {(folder / 'nginx.log').read_text()}")
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
