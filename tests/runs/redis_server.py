@@ -1,11 +1,12 @@
 """A Redis server of a test's own."""
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
@@ -24,13 +25,14 @@ _PATIENCE = 10.0
 class RedisServer:
     """A ``redis-server`` on loopback: a context manager. It keeps nothing, or what its options say, in a folder."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, env: Mapping[str, str] | None = None) -> None:
         program = shutil.which("redis-server")
         if program is None:
             pytest.skip("there is no redis-server here")
         self._program = program
         self._folder = folder
         self._options = options
+        self._env = {**os.environ, **(env or {})}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -51,7 +53,7 @@ class RedisServer:
         """Returns once it answers."""
         command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
         command += ["--save", "", *self._options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=self._env)
         deadline = time.monotonic() + _PATIENCE
         while not self._answers():
             if time.monotonic() > deadline:

@@ -40,23 +40,24 @@ class Arena:
         return [*self.rng.sample(cases[: len(cases) - last], self.limit - last), *cases[len(cases) - last :]]
 
     async def play(self, cases: Sequence[T], trial: Callable[[T], Awaitable[Outcome]], at_once: int = AT_ONCE) -> None:
-        """Plays a trial for each of a sample of the cases, so many side by side, and counts what comes of them.
-
-        A trial that waits in vain has found a hang, and one that fails otherwise an error.
-        """
+        """Plays a trial for each of a sample of the cases, so many side by side, and counts what comes of them."""
         remaining = iter(self.sample(cases))
 
         async def one_after_the_other() -> None:
             for case in remaining:
-                try:
-                    outcome = await trial(case)
-                except Exception as error:  # noqa: BLE001  # the other trials are still to be played
-                    outcome = Outcome(0, [_finding(error)])
-                self.tally.add(case, outcome)
+                await self.count(case, trial(case))
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(at_once):
                 tasks.create_task(one_after_the_other())
+
+    async def count(self, case: object, trial: Awaitable[Outcome]) -> None:
+        """Counts what comes of one trial. If it waits in vain it has found a hang, if it fails otherwise an error."""
+        try:
+            outcome = await trial
+        except Exception as error:  # noqa: BLE001  # the other trials are still to be played
+            outcome = Outcome(0, [_finding(error)])
+        self.tally.add(case, outcome)
 
 
 def _finding(error: BaseException) -> Finding:

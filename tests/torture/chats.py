@@ -20,7 +20,7 @@ class Chats:
             raise Unavailable("the real client needs Node 20 or newer, and npm")
         await asyncio.to_thread(install)
         self._process = await asyncio.create_subprocess_exec(
-            "node", "clients.mjs", cwd=HERE, stdin=PIPE, stdout=PIPE, limit=_LONGEST_LINE
+            "node", "--experimental-websocket", "clients.mjs", cwd=HERE, stdin=PIPE, stdout=PIPE, limit=_LONGEST_LINE
         )
         self._playing: dict[int, asyncio.Future[Any]] = {}
         self._begun = 0

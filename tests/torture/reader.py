@@ -1,9 +1,10 @@
 """One tab: follows an answer through broken connections by the newest TanStack client's rules, and renders it."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import aclosing
-from functools import partial
+from itertools import cycle
 
 from tokenwire.testing import Reading
 from tokenwire.testing.changes import Changes
@@ -12,10 +13,12 @@ from .exchange import BrokenConnection, RefusedRequest
 from .wire import Json, Message, Messages, Question, Wire
 
 MAX_ATTEMPTS = 5
-"""So many attempts in a row without a new event, and the client gives up."""
+"""The real client's."""
 
 PATIENCE = 30.0
 """Seconds after which a reader counts as hung."""
+
+_Connect = Callable[[str, str | None], Messages]
 
 
 class Reader:
@@ -23,15 +26,21 @@ class Reader:
 
     It differs from the real client in one thing: that gives up when a connection breaks before its first offset, this
     one sends the same question once more, as the page would when its user presses the button again.
+
+    :param bases: where the server is; of several, one after the other is gone to.
+    :param attempts: so many in a row without a new event, and it gives up.
     """
 
-    def __init__(self, wire: Wire, base: str, *, delay: float = 0.02) -> None:
+    def __init__(self, wire: Wire, *bases: str, delay: float = 0.02, attempts: int = MAX_ATTEMPTS) -> None:
         self.reading = Reading()
         self.events: dict[str, Json] = {}
         """Those that came under an offset, by that."""
+        self.ended_at = math.inf
+        """When the terminal event came, by the loop's clock."""
         self._wire = wire
-        self._base = base
+        self._bases = cycle(bases)
         self._delay = delay
+        self._attempts = attempts
         self._terminal: Json | None = None
         self._told: Json | None = None
         """The terminal event as an earlier connection told it: a later one may tell it again."""
@@ -39,17 +48,17 @@ class Reader:
 
     async def ask(self, question: Question) -> Reading:
         """Asks, and reads to the end."""
-        return await self._read(question.run_id, partial(self._wire.ask, self._base, question))
+        return await self._read(question.run_id, lambda base, after: self._wire.ask(base, question, after))
 
     async def join(self, run_id: str, after: str | None = None) -> Reading:
         """Reads a run that is there, from its start or after an offset, to the end."""
-        return await self._read(run_id, partial(self._wire.join, self._base, run_id), after)
+        return await self._read(run_id, lambda base, after: self._wire.join(base, run_id, after), after)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns once a condition on what was read holds."""
         await self._changes.until(condition, PATIENCE)
 
-    async def _read(self, run_id: str, connect: Callable[[str | None], Messages], after: str | None = None) -> Reading:
+    async def _read(self, run_id: str, connect: _Connect, after: str | None = None) -> Reading:
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._follow(run_id, connect, after)
@@ -59,13 +68,13 @@ class Reader:
             self.reading.error = str(refused)
         return self.reading
 
-    async def _follow(self, run_id: str, connect: Callable[[str | None], Messages], after: str | None) -> None:
+    async def _follow(self, run_id: str, connect: _Connect, after: str | None) -> None:
         fruitless = 0
-        while fruitless <= MAX_ATTEMPTS:
+        while fruitless <= self._attempts:
             fresh = ended = False
             self._told = self._terminal
             try:
-                async with aclosing(connect(next(reversed(self.events), after))) as messages:
+                async with aclosing(connect(next(self._bases), next(reversed(self.events), after))) as messages:
                     async for message in messages:
                         fresh |= self._render(run_id, message)
                         ended |= message.event == self._terminal
@@ -78,7 +87,7 @@ class Reader:
                 pass
             fruitless = 0 if fresh else fruitless + 1
             await asyncio.sleep(self._delay)
-        self.reading.error = f"{MAX_ATTEMPTS} attempts without a new event"
+        self.reading.error = f"{self._attempts} attempts without a new event"
 
     def _render(self, run_id: str, message: Message) -> bool:
         """Whether the message is news."""
@@ -105,4 +114,5 @@ class Reader:
 
     def _end(self, event: Json, end: str) -> None:
         self._terminal = event
+        self.ended_at = asyncio.get_running_loop().time()
         self.reading.terminals.append(end)

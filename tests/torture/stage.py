@@ -11,7 +11,7 @@ from statistics import mode
 from tokenwire.testing import ChaosProxy, Oracle, Received, Reply, ScriptedUpstream, Traffic
 from tokenwire.testing.fault import Side
 
-from ..server import Server, served
+from ..server import served
 from .reader import Reader
 from .wire import Question, Wire
 
@@ -39,19 +39,15 @@ RECORDINGS = 7
 class Stage:
     """What a trial needs: where the server is, what the model says, and what it was asked."""
 
-    def __init__(self, server: Server, upstream: ScriptedUpstream, reply: Reply) -> None:
-        self.server = server
+    def __init__(self, url: str, upstream: ScriptedUpstream, reply: Reply) -> None:
+        self.url = url
+        """Where the server is."""
         self.upstream = upstream
         self.reply = reply
         upstream.default = reply
         self._numbers = count(1)
         self._asked: Counter[str] = Counter()
         self._counted = 0
-
-    @property
-    def url(self) -> str:
-        """Where the server is."""
-        return self.server.url
 
     @property
     def oracle(self) -> Oracle:
@@ -106,7 +102,7 @@ async def staged(folder: Path, reply: Reply = REPLY, config: str = CONFIG) -> As
         servers = ExitStack()
         server = servers.enter_context(served(log, "--config", file))
         try:
-            yield Stage(server, upstream, reply)
+            yield Stage(server.url, upstream, reply)
         finally:
             # while it stops, the server may still be talking to the model, which lives in this loop
             await asyncio.to_thread(servers.close)

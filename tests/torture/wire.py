@@ -8,8 +8,11 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from .exchange import FAST, BrokenConnection, Pace, exchange
+from .web_socket import frames
 
 Json = dict[str, Any]
+
+TERMINALS = ("RUN_FINISHED", "RUN_ERROR")
 
 
 class Message(NamedTuple):
@@ -59,6 +62,10 @@ class Wire(Protocol):
     def name(self) -> str:
         """For people."""
 
+    @property
+    def path(self) -> str:
+        """Where it is spoken."""
+
     def ask(self, base: str, question: Question, after: str | None) -> Messages:
         """Asks, or goes on after the last offset that was seen."""
 
@@ -102,6 +109,35 @@ class HttpWire:
             raise BrokenConnection("the answer ended within a line")
 
 
+@dataclass(frozen=True)
+class SocketWire:
+    """An answer as frames on a WebSocket of its own. Its end is the terminal event: the socket would stay open."""
+
+    name: str = "websocket"
+    path: str = "/api/chat/ws"
+
+    def ask(self, base: str, question: Question, after: str | None) -> Messages:
+        """The question in a frame; on a reconnect nothing but the address, which says where to go on."""
+        if after is not None:
+            return self.join(base, question.run_id, after)
+        return self._messages(base, {"runId": question.run_id}, question.body)
+
+    def join(self, base: str, run_id: str, after: str | None) -> Messages:
+        """A socket that only replays."""
+        return self._messages(base, {"runId": run_id, "offset": after or "-1"})
+
+    async def _messages(self, base: str, query: Json, first: Json | None = None) -> Messages:
+        url = f"ws{base.removeprefix('http')}{self.path}?{urlencode(query)}"
+        async with aclosing(frames(url, first)) as incoming:
+            async for frame in incoming:
+                message = read_json_line(frame)
+                if message is None or message.event["type"] == "ping":
+                    continue
+                yield message
+                if message.event["type"] in TERMINALS:
+                    return
+
+
 class SseLines:
     """Reads server-sent events line by line, as the client does: an ``id`` belongs to the ``data`` after it."""
 
@@ -119,8 +155,8 @@ class SseLines:
         return None
 
 
-def read_json_line(line: bytes) -> Message | None:
-    """Reads one line of NDJSON: a bare event, or one in an envelope with its offset."""
+def read_json_line(line: bytes | str) -> Message | None:
+    """Reads a line of NDJSON, or a frame: a bare event, or one in an envelope with its offset."""
     if not line.strip():
         return None
     value = json.loads(line)
@@ -133,5 +169,6 @@ def _last_event(after: str | None) -> Json:
 
 SSE = HttpWire("sse", "/api/chat", SseLines)
 NDJSON = HttpWire("ndjson", "/api/chat/ndjson", lambda: read_json_line)
+SOCKET = SocketWire()
 
-WIRES: list[Wire] = [SSE, NDJSON]
+WIRES: list[Wire] = [SSE, NDJSON, SOCKET]

@@ -10,6 +10,7 @@ and their readers told; what the store has of them is ended, by whoever can reac
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -27,6 +28,8 @@ logger = logging.getLogger("tokenwire.runs")
 _ATTEND_EVERY = 1.0
 _ATTEND_SECONDS = 3.0
 _RETRY_SECONDS = 0.2
+_NOTICE_SECONDS = 5 * _RETRY_SECONDS
+"""Beside the time of a renewal, what it takes a process to notice that the store is back, and empty."""
 _LEASED = 0.7
 """The part of the lease's time for which a process registers; the rest is for the others to notice …"""
 _RENEWALS = 8
@@ -56,6 +59,8 @@ class SharedStore:
         self._unsaved: dict[MirrorLog, None] = {}
         self._work: asyncio.Future[None] | None = None
         self._away_since: float | None = None
+        self._suspects: frozenset[Orphan] = frozenset()
+        self._settled_from = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -64,7 +69,7 @@ class SharedStore:
         self._saved_all = asyncio.Event()
         self._saved_all.set()
         await self._backend.start(self)
-        await self._backend.renew(self._lease_seconds * _LEASED, serving=True)
+        await self._register()
         self._renewed = self._judges_from = self._loop.time()
         for chore in (self._save, self._keep_alive, self._attend):
             self._spawn(self._for_ever(chore))
@@ -75,7 +80,7 @@ class SharedStore:
             return known, False
         self._claiming[key] += 1
         try:
-            stored = await self._reach(lambda: self._backend.claim(info))
+            stored = await self._reach(lambda: self._claim(info))
         finally:
             self._claiming[key] -= 1
             if not self._claiming[key]:
@@ -95,7 +100,7 @@ class SharedStore:
         # asked even where it is followed here: whoever comes from another process may have read further than we have
         log = self._logs.get(key)
         after = log.length if log is not None else 0
-        stored = await self._reach_in_time(lambda: self._backend.load(key, after))
+        stored = await self._reach_in_time(lambda: self._load(key, after))
         if stored is None:
             self._logs.pop(key, None)
             return None
@@ -116,7 +121,7 @@ class SharedStore:
 
     async def retire(self) -> None:
         self._serving = False
-        await self._reach(lambda: self._backend.renew(self._lease_seconds * _LEASED, serving=False))
+        await self._reach(self._register)
 
     async def close(self) -> None:
         with suppress(TimeoutError):
@@ -195,8 +200,7 @@ class SharedStore:
 
     async def _keep_alive(self) -> None:
         await asyncio.sleep(_RETRY_SECONDS if self._away_since is not None else self._lease_seconds / _RENEWALS)
-        if await self._backend.renew(self._lease_seconds * _LEASED, serving=self._serving):
-            self._restate()
+        await self._register()
         if self._saved_all.is_set():  # a full store has room for a lease and none for an answer
             self._heard()
         now = self._loop.time()
@@ -204,9 +208,39 @@ class SharedStore:
             self._judges_from = now + self._lease_seconds * _LEASED
             await self._check_leases()
         self._renewed = now
-        for orphan in await self._backend.orphans():
-            if self._is_lost(orphan) and await self._backend.bury(orphan, obituary(orphan.info)):
+        orphans = await self._backend.orphans()
+        for orphan in orphans:
+            # only at the second look: where the store's own clock was set, the living have registered again by then
+            if orphan not in self._suspects or not self._is_lost(orphan):
+                continue
+            if await self._backend.bury(orphan, obituary(orphan.info)):
                 logger.warning("run %s had lost its process and was ended", orphan.info.run_id)
+        self._suspects = frozenset(orphans)
+
+    async def _register(self) -> None:
+        asked = self._loop.time()
+        if await self._backend.renew(self._lease_seconds * _LEASED, serving=self._serving):
+            self._restate()
+        self._registered = asked
+
+    async def _settle(self) -> None:
+        """Registers anew after trouble or sleep, and waits until a store that lost everything can have it again."""
+        if self._loop.time() - self._registered > self._lease_seconds * _LATE:
+            await self._register()
+        if (wait := self._settled_from - self._loop.time()) > 0:
+            await asyncio.sleep(wait)
+
+    async def _claim(self, info: RunInfo) -> Stored:
+        # a new run of a process that is not registered would be taken for a dead one's; and it may not be new at all
+        await self._settle()
+        return await self._backend.claim(info)
+
+    async def _load(self, key: str, after: int) -> Stored | None:
+        stored = await self._backend.load(key, after)
+        if stored is None:
+            await self._settle()
+            stored = await self._backend.load(key, after)
+        return stored
 
     def _is_lost(self, orphan: Orphan) -> bool:
         own = orphan.lease.worker == self._backend.worker
@@ -218,7 +252,8 @@ class SharedStore:
         return self._loop.time() >= self._judges_from
 
     def _restate(self) -> None:
-        """Nobody else could find what is written here until the store has heard of it again."""
+        """Nobody else can find what is written here until the store has heard of it again, nor we what they write."""
+        self._settled_from = self._loop.time() + self._lease_seconds / _RENEWALS + _NOTICE_SECONDS
         logger.error("the store has lost everything: the %d answers under way are kept anew", len(self._written))
         for log in self._written.values():
             log.restate()
@@ -280,6 +315,7 @@ class SharedStore:
 
     def _missed(self, trouble: StoreTrouble) -> None:
         now = self._loop.time()
+        self._registered = -math.inf
         if self._away_since is None:
             logger.error("the store is away: %s", trouble)
             self._away_since = now
