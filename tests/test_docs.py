@@ -6,7 +6,9 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -22,15 +24,31 @@ KEYS = dict.fromkeys(("OPENAI_API_KEY", "GROQ_API_KEY", "OWN_API_KEY"), "sk-test
 DOCUMENTED_SERVER = "http://127.0.0.1:8000"
 
 
+DOCUMENTED_MODELS = """
+[models.fast]
+provider = "openai-compatible"
+base_url = "{upstream}"
+model = "any"
+
+[personas.support-agent]
+system = "You help customers."
+"""
+
+
 def code(*languages: str) -> list[tuple[str, str]]:
     """Page and line, and the text, of every snippet in one of the languages."""
-    found = []
+    return [(place, match[2]) for place, match in blocks(r"^```(\w+)\n(.*?)^```$") if match[1] in languages]
+
+
+def blocks(pattern: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Page and line of everything on the pages that matches."""
     for page in PAGES:
         text = page.read_text()
-        for match in re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
-            if match[1] in languages:
-                found.append((f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}", match[2]))
-    return found
+        for match in re.finditer(pattern, text, re.M | re.S):
+            yield f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, match.start()) + 1}", match
+
+
+PROGRAMS = dict(blocks(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?"))
 
 
 def snippets(*languages: str) -> pytest.MarkDecorator:
@@ -51,10 +69,17 @@ def test_toml_is_a_configuration(snippet: str, tmp_path: Path) -> None:
     load(file, KEYS)
 
 
-@snippets("python")
-def test_python_runs(snippet: str) -> None:
-    done = subprocess.run([sys.executable, "-W", "error", "-c", snippet], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("place", PROGRAMS)
+def test_python_runs(place: str, request: pytest.FixtureRequest) -> None:
+    """A program that asks the documented server asks one here, and prints what the block after it says."""
+    program, output = PROGRAMS[place].groups()
+    if (server := urlsplit(DOCUMENTED_SERVER).netloc) in program:
+        request.getfixturevalue("upstream").default = Reply(text=("Hi", " there"))
+        url = request.getfixturevalue("serve")(DOCUMENTED_MODELS).url
+        program = program.replace(server, urlsplit(url).netloc)
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert output is None or done.stdout == output
 
 
 @snippets("sh", "bash")

@@ -1,0 +1,27 @@
+"""After every event both clients show the same, and they send the same bytes."""
+
+from typing import Any
+
+import pytest
+
+from tokenwire.client.messages import Dialect
+
+from ...interop.node import Node
+from .scenarios import both, new_only
+from .twin import Scenario, changes, play, without_chance
+
+_played = [(scenario, dialect) for dialect in ("new", "legacy") for scenario in both]
+_played += [(scenario, "new") for scenario in new_only]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("scenario", "dialect"), [pytest.param(*each, id=f"{each[1]}-{each[0].name}") for each in _played]
+)
+async def test_twins(scenario: Scenario, dialect: Dialect, twins: Node) -> None:
+    theirs: dict[str, Any] = twins.begin(scenario.in_javascript(dialect), without_chance).result()
+    ours = without_chance(await play(scenario, dialect))
+    assert ours["shown"] == theirs["shown"]
+    assert ours["bodies"] == theirs["bodies"]
+    assert ours["status"] == theirs["status"]
+    assert ours["calls"] == changes(theirs["calls"])
