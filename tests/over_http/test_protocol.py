@@ -132,6 +132,12 @@ async def test_a_head_that_is_too_large(connect: Connect) -> None:
     assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
 
 
+async def test_a_whole_head_that_is_too_large(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(HALF + b"x" * protocol.HEAD_BYTES + b"\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+
+
 async def test_a_head_that_is_too_large_behind_an_answer(connect: Connect, application: Streaming) -> None:
     reader, writer = await connect()
     writer.write(WHOLE)

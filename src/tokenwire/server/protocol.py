@@ -41,7 +41,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._expect_head()
 
     def on_headers_complete(self) -> None:
-        if self._head_bytes > HEAD_BYTES:
+        # one read may have brought all of it
+        parsed = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if max(parsed, self._head_bytes) > HEAD_BYTES:
             self._refuse(_TOO_LARGE)
             return
         self._expect_no_head()
