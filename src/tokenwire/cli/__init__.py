@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import ConfigError
-from . import serve
+from . import chat, serve
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"tokenwire {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.add_to(commands)
+    chat.add_to(commands)
     options = parser.parse_args(argv)
     try:
         return int(options.run(options))

@@ -1,0 +1,1 @@
+"""A chat on a terminal, or in a pipe: what ``tokenwire chat`` does."""
