@@ -2,8 +2,11 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +99,40 @@ async def test_processes_that_start_at_once_make_one_file(file: Path) -> None:
         await store.close()
 
 
+class Refused(sqlite3.Connection):
+    """Tells when the file was found locked."""
+
+    noticed = threading.Event()
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.OperationalError:
+            self.noticed.set()
+            raise
+
+
+async def test_a_new_file_that_another_process_is_making_is_waited_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does not wait by itself to switch a file to WAL while another process writes it."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Refused))
+        starting = asyncio.create_task(start(file))
+        await until(Refused.noticed.is_set)
+        other.execute("COMMIT")
+        await (await starting).close()
+
+
+async def test_a_new_file_that_stays_locked_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokenwire.runs.sqlite._BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreTrouble, match="locked"):
+            await start(file)
+
+
 async def test_a_look_that_failed_is_taken_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written in the meantime would otherwise wait for whatever is written next."""
     read_on = SqliteThread._read_on
@@ -173,7 +210,12 @@ async def test_thousands_of_finished_runs_grow_neither_the_file_nor_the_process(
 
     async def finish(run_id: str) -> None:
         log, _ = await store.open(info(run_id))
-        await write(log, [STARTED, b"x" * 300, FINISHED], close=True)
+        ended = asyncio.Event()
+        log.follow(ended.set)
+        log.append([STARTED, b"x" * 300, FINISHED])
+        log.close()
+        await ended.wait()  # hundreds that look again and again would keep the store's thread from its work
+        assert log.closed
 
     sizes = []
     for part in range(6):

@@ -56,6 +56,8 @@ _DROP_BYTES = 16 * 1024 * 1024
 """What is deleted at once: some tenths of a second."""
 _BUSY_SECONDS = 2
 """How long another process's transaction is waited for."""
+_SWITCH_SECONDS = 0.01
+"""How often a switch that SQLite does not wait for is tried."""
 _RUN = "id, key, principal, thread_id, run_id, wire, worker, epoch, length, closed_at"
 _FOOTPRINT = "size + 80 * length + 650"
 _OLDEST = f"SELECT id, closed_at, {_FOOTPRINT} FROM runs WHERE closed_at IS NOT NULL ORDER BY closed_at, id LIMIT 1"  # noqa: S608
@@ -227,7 +229,7 @@ class SqliteBackend:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _VERSION):
             raise StoreTrouble(f"it was written by another version of tokenwire (format {version})")
-        db.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(db)
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA journal_size_limit = 67108864")
@@ -306,6 +308,19 @@ class SqliteBackend:
     def _forget(self, db: sqlite3.Connection, run: int) -> None:
         db.execute(f"UPDATE kept SET bytes = bytes - (SELECT {_FOOTPRINT} FROM runs WHERE id = ?)", (run,))  # noqa: S608
         db.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # where another process is just writing, this fails without having waited for it
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+        time.sleep(_SWITCH_SECONDS)
 
 
 def _boot_id() -> str:
