@@ -164,6 +164,45 @@ async def test_a_failing_connection_shows_what_came_before_it() -> None:
         assert (client.status, texts(client)) == ("error", ["hi", "Hello"])
 
 
+async def test_what_comes_between_a_tool_turn_and_a_failure_is_shown() -> None:
+    async def answer(request: Request) -> AsyncIterator[Chunk]:
+        yield request.started()
+        yield request.finished("tool_calls")
+        for text in ("Hel", "l", "o"):
+            yield delta(text)
+        raise HttpError(503, "Service Unavailable")
+
+    errors: list[Exception] = []
+    async with ChatClient(Scripted(answer), on_error=errors.append) as client:
+        await client.send_message("hi")
+        assert isinstance(client.error, HttpError)
+        assert errors == [client.error]
+        assert (client.status, texts(client)) == ("error", ["hi", "Hello"])
+
+
+async def test_an_adapter_that_knows_of_no_signal_does_not_keep_the_chat_open() -> None:
+    class Deaf:
+        closed = False
+        begun = asyncio.Event()
+
+        async def subscribe(self) -> AsyncIterator[Chunk]:
+            self.begun.set()
+            try:
+                await asyncio.Event().wait()
+                yield {}
+            finally:
+                self.closed = True
+
+        async def send(self, messages: Any) -> None: ...
+
+    adapter: Any = Deaf()
+    async with ChatClient(adapter) as client:
+        turn = asyncio.create_task(client.send_message("hi"))
+        await adapter.begun.wait()
+    await turn
+    assert adapter.closed
+
+
 async def test_a_run_that_fails_is_an_error_and_the_next_turn_forgets_it() -> None:
     failure = {"type": "RUN_ERROR", "message": "no luck", "code": "upstream_error"}
 
@@ -236,7 +275,7 @@ async def test_snapshots_begin_now_skip_to_the_newest_and_end_with_the_client() 
     assert [message.text for message in newest.messages] == ["hi", "Hello"]
     await client.aclose()
     rest: list[Snapshot] = [snapshot async for snapshot in snapshots]
-    assert rest == []
+    assert [(list(each.messages), each.is_subscribed) for each in rest] == [(list(newest.messages), False)]
 
 
 class Pushing:

@@ -1,6 +1,7 @@
 """The chat over its own adapters against a real tokenwire."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 
@@ -67,6 +68,37 @@ async def test_stop_then_the_next_turn(
         await client.send_message("two")
         assert [message.text for message in client.messages] == ["one", "Hel", "two", "Again"]
         assert client.error is None
+
+
+@pytest.mark.parametrize("framing", ["sse", "ndjson", "websocket"])
+async def test_a_detached_run_goes_on_and_is_found_again(
+    framing: str, serve: Serve, upstream: ThreadedUpstream
+) -> None:
+    upstream.default = Reply(text=("Hel", "lo"), hold=True)
+    async with ChatClient(adapter(serve().url, framing)) as client:
+        turn = asyncio.create_task(client.send_message("one"))
+        asked = await asyncio.to_thread(upstream.received)
+        await asyncio.to_thread(asked.step)
+        await shows(client, "Hel")
+        client.detach()
+        await turn
+        assert (client.status, client.current_run_id, client.error) == ("ready", None, None)
+        await asyncio.to_thread(asked.release)
+        await client.attach()
+        await shows(client, "Hello")
+        upstream.default = Reply(text=("Again",))
+        await until_ready(client)
+        await client.send_message("two")
+        assert [message.text for message in client.messages] == ["one", "Hello", "two", "Again"]
+        assert len(upstream.requests) == 2
+
+
+async def until_ready(client: ChatClient) -> None:
+    """Waits until nothing is under way."""
+    async with aclosing(client.snapshots()) as snapshots:
+        async for snapshot in snapshots:
+            if not snapshot.is_loading:
+                return
 
 
 async def test_a_refusal_is_an_http_error(serve: Serve) -> None:

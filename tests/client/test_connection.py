@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tokenwire.client import AbortController, AbortSignal, Chunk, RunContext, normalize, rpc_stream, stream
-from tokenwire.client.connection import chunk_run_id
+from tokenwire.client.connection import chunk_failure, chunk_run_id
 
 from .raw_server import FINISHED, HELLO, STARTED, text
 from .reading import QUESTION, RUN, collect
@@ -114,6 +114,37 @@ async def test_a_failure_is_told_and_raised() -> None:
         told = await anext(chunks)
         assert told == {**told, "type": "RUN_ERROR", **field}
         await chunks.aclose()
+
+
+async def test_a_failure_waits_for_the_subscriber_and_its_event_knows_the_error() -> None:
+    failure = OSError("no")
+    connection, seen = saying(STARTED, text("x"), failure), []
+    controller = AbortController()
+
+    async def slowly() -> None:
+        async for chunk in connection.subscribe(controller.signal):
+            await asyncio.sleep(0)
+            seen.append(chunk)
+
+    reading = asyncio.create_task(slowly())
+    await asyncio.sleep(0)
+    with pytest.raises(OSError, match="no"):
+        await connection.send(QUESTION, {"a": 1}, None, RUN)
+    assert [chunk["type"] for chunk in seen] == ["RUN_STARTED", "TEXT_MESSAGE_CONTENT", "RUN_ERROR"]
+    assert [chunk_failure(chunk) for chunk in seen] == [None, None, failure]
+    controller.abort()
+    await reading
+
+
+async def test_a_subscriber_that_left_is_not_waited_for() -> None:
+    connection = saying(*HELLO)
+    chunks = connection.subscribe(None)
+    reading = asyncio.create_task(anext(chunks))
+    await asyncio.sleep(0)
+    await chunks.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await reading
+    await asyncio.wait_for(connection.send(QUESTION, {"a": 1}, None, RUN), 10)
 
 
 async def test_after_the_end_a_failure_is_only_raised() -> None:

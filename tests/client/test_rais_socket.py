@@ -17,6 +17,7 @@ from tokenwire.client import (
     RaisClient,
     RunFailed,
     TruncatedStreamError,
+    rais_web_socket,
 )
 from tokenwire.testing import Reply, ThreadedUpstream
 
@@ -98,6 +99,35 @@ async def test_one_frame_and_the_headers_browsers_do_not_send() -> None:
     assert server.headers["authorization"] == "Bearer k"
     assert server.close_code == 1000
     assert shown(client) == ["Hello", "Hi"]
+
+
+async def test_pings_are_signs_of_life() -> None:
+    silence = 1.0
+
+    async def think(socket: ServerConnection) -> None:
+        await socket.recv()
+        loop = asyncio.get_running_loop()
+        enough = loop.time() + 1.3 * silence
+        while loop.time() < enough:
+            await (await socket.ping())
+            await asyncio.sleep(silence / 20)
+        await socket.send(json.dumps({"type": "text", "text": "Hi"}))
+        await socket.send(json.dumps({"type": "done"}))
+        await socket.wait_closed()
+
+    async with serve_socket(think, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"
+        adapter = rais_web_socket(url, {"limits": {"silence": silence}})
+        kinds = [chunk["type"] async for chunk in adapter.connect([{"role": "user", "content": "Hello"}])]
+    assert kinds == ["TEXT_MESSAGE_CONTENT", "RUN_FINISHED"]
+
+
+async def test_silence_is_a_lost_connection() -> None:
+    async with scripted({"type": "text", "text": "Hi"}, stays=True) as server:
+        adapter = rais_web_socket(server.url, {"limits": {"silence": 0.2}})
+        with pytest.raises(ConnectionLostError):
+            async for _ in adapter.connect([{"role": "user", "content": "Hello"}]):
+                pass
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tokenwire.client import (
     ChatClient,
     Chunk,
     ConnectionAdapter,
+    ConnectionStatus,
     FetchOptions,
     FetchRequest,
     FetchResponse,
@@ -145,6 +146,10 @@ async def a_chat(connection: ConnectionAdapter) -> None:
             assert_type(snapshot, Snapshot)
         await chat.resolve_interrupts(True)
         await chat.resolve_interrupts(lambda each: each.approve() if each.kind == "approval" else each.deny())
+        chat.subscribe()
+        chat.update_options(connection=connection, on_finish=told, on_run_id_change=print, on_chunk=None)
+        assert_type(chat.connection_status, ConnectionStatus)
+        chat.update_options(on_finnish=told)  # type: ignore[call-arg]
         chat.send_message(5)  # type: ignore[arg-type, unused-coroutine]
     ChatClient(connection, on_finish=lambda: None)  # type: ignore[arg-type, misc]
 
@@ -157,6 +162,10 @@ def a_chat_without_awaiting(connection: ConnectionAdapter) -> None:
         assert_type(chat.interrupts, list[Interrupt])
         assert_type(chat.cancel_queued("queued-1"), bool)
         chat.send_message("Hello", {"model": "fast"})
+        chat.subscribe()
+        chat.update_options(connection=connection, on_finish=told, on_run_id_change=print, on_chunk=None)
+        assert_type(chat.connection_status, ConnectionStatus)
+        chat.update_options(on_finnish=told)  # type: ignore[call-arg]
         chat.send_message(5)  # type: ignore[arg-type]
         chat.add_tool_result("call-1", 21.5, error=None)
         for snapshot in chat.stream_message("Hello"):

@@ -5,8 +5,9 @@
 ...     print(chunk["type"], chunk.get("delta", ""))
 """
 
-from .abort import AbortController, AbortSignal
+from .abort import DETACHED, AbortController, AbortSignal
 from .ask import ask, ask_sync
+from .callbacks import Callbacks
 from .cancel import cancel_run
 from .chat import ChatClient
 from .connection import (
@@ -30,7 +31,7 @@ from .errors import (
 )
 from .fetch import FetchClient, FetchRequest, FetchResponse, fetch, fetch_with
 from .http import fetch_http_stream, fetch_server_sent_events
-from .interrupts import Interrupt, Resolution
+from .interrupts import Interrupt, InterruptState, Resolution, ResumeState
 from .messages import UIMessage
 from .options import FetchOptions, Limits, Reconnect, WebSocketOptions
 from .parts import (
@@ -53,7 +54,7 @@ from .queue import MessageContent, QueuedMessage, QueuePolicy
 from .rais import RaisClient, RaisMessage
 from .rais_connection import fetch_rais, rais_web_socket
 from .retry import retrying
-from .state import Snapshot
+from .state import ConnectionStatus, Snapshot, Status
 from .strategies import (
     BatchStrategy,
     ChunkStrategy,
@@ -68,11 +69,13 @@ from .tools import ClientTool, tool
 from .web_socket import web_socket
 
 __all__ = [
+    "DETACHED",
     "AbortController",
     "AbortSignal",
     "Approval",
     "AudioPart",
     "BatchStrategy",
+    "Callbacks",
     "ChatClient",
     "Chunk",
     "ChunkStrategy",
@@ -82,6 +85,7 @@ __all__ = [
     "ConnectConnectionAdapter",
     "ConnectionAdapter",
     "ConnectionLostError",
+    "ConnectionStatus",
     "DocumentPart",
     "DurableStreamIncompleteError",
     "FetchClient",
@@ -93,6 +97,7 @@ __all__ = [
     "ImagePart",
     "ImmediateStrategy",
     "Interrupt",
+    "InterruptState",
     "Limits",
     "MessageContent",
     "OtherPart",
@@ -105,10 +110,12 @@ __all__ = [
     "RaisMessage",
     "Reconnect",
     "Resolution",
+    "ResumeState",
     "RunContext",
     "RunFailed",
     "Snapshot",
     "Source",
+    "Status",
     "StreamReconnectLimitError",
     "StructuredOutputPart",
     "SubscribeConnectionAdapter",

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+DETACHED = "detached"
+"""The reason of a signal whose owner looks away: what is under way may go on without being read."""
+
 
 class Aborted(Exception):
     """A wait ended because its signal was aborted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-from .http import _Call
+from .http import HttpCall
 from .options import FetchOptions, Headers, Limits, request_headers
 
 _ROUTE = re.compile(r"(/(ndjson|rais|tanstack|ws))?/?$")
@@ -24,4 +24,4 @@ async def cancel_run(url: str, run_id: str, headers: Headers = ()) -> None:
     path = f"{_ROUTE.sub('', parts.path)}/runs/{quote(run_id, safe='')}/cancel"
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     target = parts._replace(scheme=scheme, path=path, query="", fragment="").geturl()
-    await _Call("POST", target, request_headers({}, headers), None, FetchOptions(limits=_PATIENCE), None).document()
+    await HttpCall("POST", target, request_headers({}, headers), None, FetchOptions(limits=_PATIENCE), None).document()

@@ -3,23 +3,22 @@ behaviour*)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from .connection import Chunk, ConnectionAdapter
+from .callbacks import Callbacks
+from .connection import ConnectionAdapter
 from .interrupts import Interrupt, Resolver
 from .messages import Dialect, UIMessage, new_id, ui_message
 from .queue import Content, QueuedMessage, QueuePolicy, WhenBusy
 from .session import Session
-from .state import Audience, Snapshot, Status
+from .state import Audience, ConnectionStatus, Snapshot, Status
 from .strategies import ChunkStrategy
 from .tools import ClientTool, Execute, tools_by_name
 
 if TYPE_CHECKING:
     from .sync import SyncChatClient
-
-Told = Awaitable[None] | None
 
 
 class ChatClient:
@@ -32,14 +31,7 @@ class ChatClient:
     :param tools: what runs in the client: functions, or :class:`~tokenwire.client.ClientTool`.
     :param chunk_strategy: when streamed text is shown; at once by default.
     :param queue: what becomes of messages that are sent while an answer is under way.
-    :param on_response: a request is about to be sent; awaited.
-    :param on_chunk: an event, before it is applied.
-    :param on_finish: an answer is complete; its last message.
-    :param on_error: a request failed; once for each.
-    :param on_custom_event: an event of the application's own: its name, its value, the tool call it names.
-
-    The other callbacks tell what has changed of what is shown. Callbacks may be sync or async; an async one delays
-    nothing but itself, and may send the next message.
+    :param callbacks: see :class:`~tokenwire.client.Callbacks`; they are called where the change happens.
 
     A request that fails raises nothing: it shows in ``error`` and ``status``. A client belongs to the event loop that
     it is used in; ``async with`` closes it. Raises :class:`ValueError` for an adapter that is neither of both kinds.
@@ -57,33 +49,12 @@ class ChatClient:
         tools: Sequence[ClientTool | Execute] = (),
         chunk_strategy: ChunkStrategy | None = None,
         queue: QueuePolicy | WhenBusy = "queue",
-        on_response: Callable[[], Told] | None = None,
-        on_chunk: Callable[[Chunk], Told] | None = None,
-        on_finish: Callable[[UIMessage], Told] | None = None,
-        on_error: Callable[[Exception], Told] | None = None,
-        on_messages_change: Callable[[list[UIMessage]], Told] | None = None,
-        on_loading_change: Callable[[bool], Told] | None = None,
-        on_error_change: Callable[[Exception | None], Told] | None = None,
-        on_status_change: Callable[[Status], Told] | None = None,
-        on_custom_event: Callable[[str, Any, str | None], Told] | None = None,
-        on_queue_change: Callable[[list[QueuedMessage]], Told] | None = None,
+        **callbacks: Unpack[Callbacks],
     ) -> None:
         self.body: Mapping[str, Any] = body or {}
         self.forwarded_props: Mapping[str, Any] = forwarded_props or {}
-        self._audience = Audience(
-            {
-                "response": on_response,
-                "chunk": on_chunk,
-                "finish": on_finish,
-                "error": on_error,
-                "messages": on_messages_change,
-                "loading": on_loading_change,
-                "error_change": on_error_change,
-                "status": on_status_change,
-                "custom": on_custom_event,
-                "queue": on_queue_change,
-            }
-        )
+        self._audience = Audience()
+        self._listen(callbacks)
         self._session = Session(
             connection,
             thread_id=thread_id or new_id("thread" if dialect == "new" else "chat"),
@@ -92,7 +63,7 @@ class ChatClient:
             strategy=chunk_strategy,
             props=lambda: {**self.body, **self.forwarded_props},
             tools=tools_by_name(tools),
-            queue=queue if isinstance(queue, QueuePolicy) else QueuePolicy(when_busy=queue),
+            queue=_policy(queue),
             audience=self._audience,
         )
 
@@ -129,12 +100,32 @@ class ChatClient:
     @property
     def interrupts(self) -> list[Interrupt]:
         """What the run waits for the user to answer."""
-        return self._session.interrupts
+        return self._session.questions.open
 
     @property
     def current_run_id(self) -> str | None:
-        """The run that is under way."""
-        return self._session.turns.run_id
+        """The run that is under way; not one that another client began."""
+        return self._session.state.run_id
+
+    @property
+    def resuming(self) -> bool:
+        """Whether the answers to ``interrupts`` are on their way."""
+        return self._session.questions.resuming
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the chat listens to its connection: from the first request, or :meth:`subscribe`, on."""
+        return self._session.state.is_subscribed
+
+    @property
+    def connection_status(self) -> ConnectionStatus:
+        """``disconnected``, ``connecting`` (nothing came yet), ``connected`` or ``error``."""
+        return self._session.state.connection_status
+
+    @property
+    def session_generating(self) -> bool:
+        """Whether the server works on a run, of this client or another, as far as the connection tells."""
+        return self._session.state.session_generating
 
     async def send_message(
         self, content: Content, body: Mapping[str, Any] | None = None, *, when_busy: WhenBusy | None = None
@@ -158,7 +149,7 @@ class ChatClient:
 
         System messages are ignored. Raises as :meth:`send_message`.
         """
-        self._session.require_no_pause()
+        self._session.questions.require_none()
         said = ui_message(message)
         if said.role != "system":
             self._session.processor.add(said)
@@ -209,22 +200,60 @@ class ChatClient:
 
         :raises ClientError: yes or no to what is no approval.
         """
-        await self._session.resolve(answer)
+        await self._session.questions.resolve(answer)
 
     async def cancel_interrupts(self) -> None:
         """Tells the server that none of ``interrupts`` will be answered, and returns when that request is over."""
-        await self._session.resolve(Interrupt.cancel)
+        await self._session.questions.resolve(Interrupt.cancel)
+
+    def subscribe(self) -> None:
+        """Listens without a request, to runs that others begin too where the connection tells of them."""
+        self._session.turns.subscribe()
+
+    def unsubscribe(self) -> None:
+        """Stops the answer, drops the queue and listens no more, until :meth:`subscribe` or the next request."""
+        self._session.unsubscribe()
+
+    def update_options(
+        self,
+        *,
+        connection: ConnectionAdapter | None = None,
+        body: Mapping[str, Any] | None = None,
+        forwarded_props: Mapping[str, Any] | None = None,
+        tools: Sequence[ClientTool | Execute] | None = None,
+        queue: QueuePolicy | WhenBusy | None = None,
+        **callbacks: Unpack[Callbacks],
+    ) -> None:
+        """Replaces what is given and keeps the rest; a callback that is ``None`` is taken away.
+
+        An answer that is under way over another connection is stopped. Raises :class:`ValueError` as the constructor,
+        and changes nothing then.
+        """
+        if connection is not None:
+            self._session.connect(connection)
+        if body is not None:
+            self.body = body
+        if forwarded_props is not None:
+            self.forwarded_props = forwarded_props
+        if tools is not None:
+            self._session.use_tools(tools_by_name(tools))
+        if queue is not None:
+            self._session.queue.policy = _policy(queue)
+        self._listen(callbacks)
 
     async def attach(self, run_id: str | None = None) -> None:
         """Comes back to a conversation, as far as the connection can: fetches the transcript that the server keeps,
         then follows the run that is under way there (or ``run_id``, or the one that :meth:`detach` left).
 
-        Returns once it follows. Raises what fetching the transcript raises.
+        Returns once it follows. Raises what fetching the transcript raises, unless there is a run to follow without it.
         """
         await self._session.attach(run_id)
 
     def detach(self) -> None:
-        """Stops following the answer without stopping it: the server may go on with it until :meth:`attach`."""
+        """Stops following the answer without stopping it: the server may go on with it until :meth:`attach`.
+
+        To an adapter this is an abort whose reason is :data:`.abort.DETACHED`.
+        """
         self._session.detach()
 
     def snapshots(self) -> AsyncGenerator[Snapshot, None]:
@@ -240,6 +269,12 @@ class ChatClient:
 
         return SyncChatClient(self)
 
+    def _listen(self, callbacks: Callbacks) -> None:
+        unknown = sorted(set(callbacks) - set(Callbacks.__annotations__))
+        if unknown:
+            raise TypeError(f"A chat has no option {unknown[0]!r}.")
+        self._audience.listen(callbacks)
+
     async def aclose(self) -> None:
         """Stops what is under way and waits until nothing is left of it."""
         await self._session.close()
@@ -251,3 +286,7 @@ class ChatClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _policy(queue: QueuePolicy | WhenBusy) -> QueuePolicy:
+    return queue if isinstance(queue, QueuePolicy) else QueuePolicy(when_busy=queue)

@@ -135,13 +135,17 @@ class Connection:
 
 
 class RunChunk(dict[str, Any]):
-    """An event that knows the request it answers, which most events do not say themselves."""
+    """An event that knows the request it answers, which most events do not say themselves.
 
-    __slots__ = ("request_run_id",)
+    One that was made up because the request failed knows the ``failure``, too.
+    """
 
-    def __init__(self, chunk: Chunk, request_run_id: str) -> None:
+    __slots__ = ("failure", "request_run_id")
+
+    def __init__(self, chunk: Chunk, request_run_id: str, failure: Exception | None = None) -> None:
         super().__init__(chunk)
         self.request_run_id = request_run_id
+        self.failure = failure
 
 
 def chunk_run_id(chunk: Chunk) -> str | None:
@@ -150,6 +154,11 @@ def chunk_run_id(chunk: Chunk) -> str | None:
         return chunk.request_run_id
     run_id = chunk.get("runId")
     return run_id if isinstance(run_id, str) else None
+
+
+def chunk_failure(chunk: Chunk) -> Exception | None:
+    """The error that an event was made up for."""
+    return chunk.failure if isinstance(chunk, RunChunk) else None
 
 
 def is_terminal(chunk: Chunk) -> bool:
@@ -172,8 +181,8 @@ def normalize(adapter: ConnectionAdapter | None) -> Connection:
         queued = _Queued(adapter)
         return Connection(queued.subscribe, queued.send, join_run, hydrate)
     if isinstance(adapter, SubscribeConnectionAdapter):
-        send = partial(call_with, adapter.send)
-        return Connection(partial(call_with, adapter.subscribe), send, join_run, hydrate)
+        send, subscribe = partial(call_with, adapter.send), adapter.subscribe
+        return Connection(lambda signal: chunks_of(call_with(subscribe, signal), signal), send, join_run, hydrate)
     raise ValueError(_NOT_HALF)
 
 
@@ -197,10 +206,10 @@ class _Queued:
         abort_signal: AbortSignal | None = None,
         run_context: RunContext | None = None,
     ) -> None:
-        """Returns once the subscriber has dealt with the last event of the stream.
+        """Returns, or raises, once the subscriber has dealt with the last event of the stream.
 
-        A stream that ends without a terminal event gets one, and one that fails gets an error event before the error
-        is raised.
+        A stream that ends without a terminal event gets one. One that fails gets an error event, which knows the error
+        that is raised then.
         """
         context = run_context or RunContext()
         run = _Observed(context)
@@ -212,7 +221,8 @@ class _Queued:
                     self._pipe.push(RunChunk(chunk, context.run_id))
         except Exception as error:
             if not _is_aborted(abort_signal) and not run.ended:
-                self._pipe.push(RunChunk(run.failure(str(error)), context.run_id))
+                self._pipe.push(RunChunk(run.failure(str(error)), context.run_id, error))
+            await self._pipe.taken(abort_signal)
             raise
         if not _is_aborted(abort_signal) and not run.ended:
             self._pipe.push(RunChunk(run.finish(), context.run_id))
@@ -259,9 +269,10 @@ async def chunks_of(
 ) -> AsyncGenerator[Chunk, None]:
     """Any stream as one that can be closed, and that ends when the signal is aborted, whoever made it."""
     try:
-        with interruptible(abort_signal):
-            source = await stream if isinstance(stream, Awaitable) else stream
-        chunks = aiter(source)
+        if isinstance(stream, Awaitable):
+            with interruptible(abort_signal):
+                stream = await stream
+        chunks = aiter(stream)
         try:
             while True:
                 with interruptible(abort_signal):

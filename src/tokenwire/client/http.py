@@ -75,7 +75,7 @@ class HttpAdapter:
         body = _json.encode(request_body(rows, data, run, run.dialect, options.body))
         identity = {} if run.dialect == "legacy" else {"X-Run-Id": run.run_id}
         headers = request_headers(_cookies(options), _JSON, options.headers, run.headers, identity)
-        call = _Call("POST", url, headers, body, options, abort_signal or options.signal)
+        call = HttpCall("POST", url, headers, body, options, abort_signal or options.signal)
         async with aclosing(self._events(call, run)) as events:
             async for chunk in events:
                 yield chunk
@@ -85,7 +85,7 @@ class HttpAdapter:
         url, options = await self._provided()
         target = with_query(url, {"offset": "-1", "runId": run_id})
         headers = request_headers(_cookies(options), options.headers)
-        call = _Call("GET", target, headers, None, options, abort_signal or options.signal)
+        call = HttpCall("GET", target, headers, None, options, abort_signal or options.signal)
         async with aclosing(self._events(call, RunContext(thread_id="", run_id=run_id))) as events:
             async for chunk in events:
                 yield chunk
@@ -96,10 +96,10 @@ class HttpAdapter:
         paging = {"limit": limit, "before": before}
         query = {"threadId": thread_id} | {name: str(value) for name, value in paging.items() if value is not None}
         headers = request_headers(_cookies(options), {"Accept": "application/json"}, options.headers)
-        call = _Call("GET", with_query(url, query), headers, None, options, options.signal)
+        call = HttpCall("GET", with_query(url, query), headers, None, options, options.signal)
         return read_hydration(await call.document())
 
-    def _events(self, call: _Call, run: RunContext) -> AsyncGenerator[Chunk, None]:
+    def _events(self, call: HttpCall, run: RunContext) -> AsyncGenerator[Chunk, None]:
         limits = call.options.limits
         return resumable(
             lambda offset: call.events(offset, self._make_reader(limits.event_bytes, run)),
@@ -112,7 +112,7 @@ class HttpAdapter:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class HttpCall:
     """A request that can be repeated."""
 
     method: str

@@ -87,6 +87,25 @@ class Interrupt:
         return Resolution(self.id, "cancelled")
 
 
+InterruptSource = Literal["hydrate", "live"]
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptState:
+    """What waits for the user, and whether the answers are on their way."""
+
+    interrupts: Sequence[Interrupt]
+    resuming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeState:
+    """The run that waits for its user."""
+
+    thread_id: str
+    run_id: str
+
+
 Resolver = bool | Callable[[Interrupt], Resolution | bool]
 
 

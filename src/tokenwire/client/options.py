@@ -40,7 +40,8 @@ class Limits:
     """What is put up with from a server.
 
     :param connect: seconds until there is a connection.
-    :param silence: seconds without a byte, of the answer's head or of its body. Heartbeats are bytes.
+    :param silence: seconds without a byte, of the answer's head or of its body. Heartbeats are bytes, and so are
+        a WebSocket's pings.
     :param event_bytes: the size of one event.
     """
 

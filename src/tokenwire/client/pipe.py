@@ -39,7 +39,8 @@ class Pipe(AsyncIterator[T], Generic[T]):
     def push(self, item: T) -> None:
         """Adds an item."""
         self._items.append(item)
-        self._idle.clear()
+        if not self._ended:
+            self._idle.clear()
         self._filled.set()
 
     def end(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,13 @@ import msgspec
 
 from .abort import Aborted, interruptible
 from .connection import Chunk, Data, Messages, RunContext, is_terminal
-from .errors import ConnectionLostError, DurableStreamIncompleteError, HttpError, TruncatedStreamError
+from .errors import DurableStreamIncompleteError, HttpError, TruncatedStreamError
+from .event_socket import open_socket
 from .framing import Event, SseReader
-from .http import Options, Url, _Call
+from .http import HttpCall, Options, Url
 from .options import FetchOptions, Provided, WebSocketOptions, provided, provided_options, request_headers
 from .rais_answer import RaisAnswer, RaisReader, rais_body
 from .resume import resumable
-from .web_socket import _connect, _receive, _send
 
 if TYPE_CHECKING:
     from .abort import AbortSignal
@@ -64,7 +63,7 @@ class RaisAdapter:
         cookies = {} if options.credentials == "omit" else options.cookies
         headers = request_headers(cookies, {"Content-Type": "application/json"}, options.headers, run.headers)
         body = _json.encode(rais_body(messages, data, run, options.body))
-        call = _Call("POST", url, headers, body, options, abort_signal or options.signal)
+        call = HttpCall("POST", url, headers, body, options, abort_signal or options.signal)
         answer = RaisAnswer(run)
 
         async def stream(offset: str | None) -> AsyncGenerator[Event, None]:
@@ -99,7 +98,7 @@ class RaisSocketAdapter:
     ) -> AsyncGenerator[Chunk, None]:
         """The text of an answer and its end, as events of a chat.
 
-        Raises :class:`HttpError` and :class:`ConnectionLostError` where there is no socket,
+        Raises :class:`HttpError` where there is no socket, :class:`ConnectionLostError` there and after silence,
         :class:`TruncatedStreamError` where it is closed before the end, and :class:`ProtocolError`.
         """
         run = run_context or RunContext()
@@ -109,12 +108,11 @@ class RaisSocketAdapter:
         try:
             async with AsyncExitStack() as stack:
                 with interruptible(abort_signal):
-                    socket = await stack.enter_async_context(_connect(url, options))
-                    await _send(socket, frame)
+                    socket = await stack.enter_async_context(open_socket(url, options))
+                    await socket.send(frame)
                 while True:
                     with interruptible(abort_signal):
-                        async with asyncio.timeout(options.limits.silence):
-                            event = await _receive(socket)
+                        event = await socket.receive()
                     if event is None:
                         raise TruncatedStreamError
                     chunk = answer.chunk(event.chunk)
@@ -122,7 +120,5 @@ class RaisSocketAdapter:
                         yield chunk
                         if is_terminal(chunk):
                             return
-        except TimeoutError as error:
-            raise ConnectionLostError("Nothing came from the server for too long.") from error
         except Aborted:
             return

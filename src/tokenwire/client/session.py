@@ -4,22 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
-from .connection import Chunk, ConnectionAdapter, Hydration, RunContext, chunk_run_id, is_terminal
-from .errors import ClientError
-from .interrupts import Interrupt, Pause, Resolver
+from .abort import DETACHED
+from .connection import Chunk, ConnectionAdapter, Hydration, RunContext, chunk_failure, is_terminal
+from .errors import HttpError
+from .interrupts import InterruptSource, Pause
 from .legacy import LegacyProcessor
 from .messages import Dialect, UIMessage, user_message
 from .processor import StreamProcessor
+from .questions import Questions
 from .queue import MessageContent, QueuedMessage, QueuePolicy, SendQueue, WhenBusy
+from .replay import replay
 from .state import Audience, ChatState, Snapshot, Status
 from .strategies import ChunkStrategy
 from .tools import ClientTool, ToolRunner
 from .turns import Turn, Turns
-
-_JOIN_PATIENCE = 2.0
-"""Seconds in which a run that is joined has to show its first event (docs/wires/tanstack.md, 5.4)."""
-
-_CONTENT = ("TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TOOL_CALL_START", "REASONING_MESSAGE_CONTENT")
 
 
 class Session:
@@ -40,9 +38,9 @@ class Session:
     ) -> None:
         self.thread_id = thread_id
         self.state = ChatState(audience)
-        self.pause: Pause | None = None
-        self.queue = SendQueue(queue, lambda: audience.tell("queue", self.queue.waiting))
-        self.turns = Turns(connection, self._apply, self.state.report)
+        self.questions = Questions(self)
+        self.queue = SendQueue(queue, lambda: audience.tell("on_queue_change", self.queue.waiting))
+        self.turns = Turns(connection, self._apply, self.state)
         processor = LegacyProcessor if dialect == "legacy" else StreamProcessor
         self.processor: StreamProcessor = processor(self, messages, strategy)
         self._dialect: Dialect = dialect
@@ -59,13 +57,6 @@ class Session:
         self._ending: set[asyncio.Task[None]] = set()
         self._left_run: str | None = None
 
-    @property
-    def interrupts(self) -> list[Interrupt]:
-        """What waits for the user: all but the tools that the client runs, and what is answered already."""
-        if self.pause is None:
-            return []
-        return [each for each in self.pause.open if each.kind != "client-tool" or not self._tools.runs(each.tool_name)]
-
     def snapshot(self) -> Snapshot:
         """All there is to show."""
         return Snapshot(
@@ -74,15 +65,19 @@ class Session:
             is_loading=self.state.is_loading,
             error=self.state.error,
             queue=self.queue.waiting,
-            interrupts=self.interrupts,
-            current_run_id=self.turns.run_id,
+            interrupts=self.questions.open,
+            resuming=self.questions.resuming,
+            current_run_id=self.state.run_id,
+            is_subscribed=self.state.is_subscribed,
+            connection_status=self.state.connection_status,
+            session_generating=self.state.session_generating,
         )
 
     # Requests
 
     async def send(self, message: QueuedMessage, when_busy: WhenBusy | None) -> None:
         """Sends a message now, or does with it what the queue's policy says."""
-        self.require_no_pause()
+        self.questions.require_none()
         if self.state.is_loading:
             action = "drop" if self._legacy else when_busy or self.queue.policy.when_busy
             if action == "queue":
@@ -144,7 +139,7 @@ class Session:
 
     async def _ask(self, turn: Turn, body: Mapping[str, Any] | None, pause: Pause | None) -> bool:
         messages = self.processor.messages
-        await self._audience.ask("response")
+        await self._audience.ask("on_response")
         if turn.stopped:
             return False
         data = {**self._props(), **(body or {})}
@@ -177,7 +172,11 @@ class Session:
             return
         self._draining = True
         try:
-            while not self.state.is_loading and self.pause is None and (message := self.queue.take()) is not None:
+            while (
+                not self.state.is_loading
+                and self.questions.pause is None
+                and (message := self.queue.take()) is not None
+            ):
                 if not await self._deliver(message):
                     return
         finally:
@@ -185,10 +184,10 @@ class Session:
 
     # Endings
 
-    def cancel(self, *, ready: bool) -> None:
-        """Ends the request that is under way; what has come of its answer stays."""
+    def cancel(self, *, ready: bool, reason: str | None = None) -> None:
+        """Ends the request that is under way; what has come of its answer stays. The connection is told the reason."""
         self._turn = None
-        self.turns.cancel()
+        self.turns.cancel(reason)
         for task in self._tools.cancel():
             self._keep(task)
         self._after.clear()
@@ -201,7 +200,7 @@ class Session:
         self._stopped = True
         self.cancel(ready=True)
         self.queue.clear()
-        self._set_pause(None)
+        self.questions.ask(None)
 
     def clear(self) -> None:
         """Forgets the conversation."""
@@ -210,9 +209,25 @@ class Session:
                 self.cancel(ready=True)
             self.turns.dismiss()
             self.queue.clear()
-            self._set_pause(None)
+            self.questions.ask(None)
         self.processor.clear()
         self.state.set_error(None)
+
+    def unsubscribe(self) -> None:
+        """Ends the request, forgets the queue, and listens no more."""
+        self.cancel(ready=True)
+        self.queue.clear()
+        self.turns.unsubscribe()
+
+    def connect(self, connection: ConnectionAdapter) -> None:
+        """Goes on over another connection. Ends a request that is under way."""
+        if self.state.is_loading:
+            self.cancel(ready=True)
+        self.turns.use(connection)
+
+    def use_tools(self, tools: Mapping[str, ClientTool]) -> None:
+        """Replaces the client's tools, from the next request on."""
+        self._tools.tools = tools
 
     async def close(self) -> None:
         """Ends everything."""
@@ -233,48 +248,35 @@ class Session:
     async def add_result(self, call_id: str, output: Any, error: str | None) -> None:
         """A tool's output, or the error it failed with; goes on when nothing else is missing."""
         self.processor.add_tool_result(call_id, None if error else output, error)
-        answer = {"error": error} if error else output
-        if self.pause is not None and self.pause.answer_tool(call_id, answer):
-            await self.resume_if_whole()
-        else:
+        if not await self.questions.answer_tool(call_id, {"error": error} if error else output):
             await self.after_turn(self.continue_if_complete)
 
     async def answer_approval(self, approval_id: str, approved: bool) -> None:
         """The user's decision; goes on when nothing else is missing."""
-        self.processor.answer_approval(approval_id, approved)
-        if self.pause is not None and self.pause.answer_approval(approval_id, approved):
-            await self.resume_if_whole()
-        else:
+        self.show_approval(approval_id, approved)
+        if not await self.questions.answer_approval(approval_id, approved):
             await self.after_turn(self.continue_if_complete)
 
-    async def resolve(self, resolver: Resolver) -> None:
-        """Answers all that waits for the user."""
-        if self.pause is not None:
-            self.pause.resolve(self.interrupts, resolver)
-            await self.resume_if_whole()
+    def runs_tool(self, name: str | None) -> bool:
+        """See :class:`~.questions.Asker`."""
+        return self._tools.runs(name)
 
-    async def resume_if_whole(self) -> None:
-        """Goes on with the run, once everything it waits for is there."""
-        pause = self.pause
-        if pause is not None and pause.whole:
-            self._audience.changed()
-            await self.after_turn(lambda: self._resume(pause))
+    def show_approval(self, approval_id: str, approved: bool) -> None:
+        """See :class:`~.questions.Asker`."""
+        self.processor.answer_approval(approval_id, approved)
 
-    async def _resume(self, pause: Pause) -> None:
-        if self.pause is not pause or self.state.is_loading:
-            return
-        for answer in pause.resolutions():
-            if isinstance(answer.payload, Mapping) and isinstance(answer.payload.get("approved"), bool):
-                self.processor.answer_approval(answer.interrupt_id, answer.payload["approved"])
-        await self.respond(pause=pause)
-        if self.pause is pause:
-            # The continuation failed: the questions are open again.
-            pause.answers.clear()
-            self._audience.changed()
+    def questions_changed(self, source: InterruptSource) -> None:
+        """See :class:`~.questions.Asker`."""
+        self._audience.tell("on_resume_state_change", self.questions.resume_state, self.questions.open)
+        self._audience.tell("on_interrupt_state_change", self.questions.state, source)
+
+    async def continue_run(self, pause: Pause) -> bool:
+        """See :class:`~.questions.Asker`."""
+        return await self.respond(pause=pause)
 
     async def continue_if_complete(self) -> None:
         """Asks for the rest of an answer whose tools are all done."""
-        if self.pause is not None or (self._stopped and not self._legacy):
+        if self.questions.pause is not None or (self._stopped and not self._legacy):
             return
         if self._continuing or self.state.is_loading:
             self._continue_again = True
@@ -298,11 +300,6 @@ class Session:
         else:
             await action()
 
-    def require_no_pause(self) -> None:
-        """Raises :class:`ClientError` while a run waits for answers."""
-        if self.pause is not None:
-            raise ClientError("A run waits for answers: resolve_interrupts() or cancel_interrupts() first.")
-
     # Coming back
 
     async def attach(self, run_id: str | None) -> None:
@@ -310,11 +307,17 @@ class Session:
         if self.state.is_loading:
             return
         hydrate = self.turns.connection.hydrate
+        left, self._left_run = self._left_run, None
         if run_id is None and hydrate is not None:
-            run_id = self._hydrated(await hydrate(self.thread_id))
+            try:
+                run_id = self._hydrated(await hydrate(self.thread_id))
+            except HttpError:
+                # A server that keeps no transcripts may keep the run.
+                if left is None:
+                    raise
+                run_id = left
         elif run_id is None:
-            run_id = self._left_run
-        self._left_run = None
+            run_id = left
         if run_id is not None and self.turns.connection.join_run is not None and not self.state.is_loading:
             turn = self._begin(self.turns.begin(run_id), "streaming")
             self._keep(asyncio.create_task(self._join(turn)))
@@ -323,7 +326,7 @@ class Session:
         """Stops following; the run goes on, and :meth:`attach` comes back to it."""
         if self._turn is not None:
             self._left_run = self._turn.run_id
-            self.cancel(ready=True)
+            self.cancel(ready=True, reason=DETACHED)
 
     def _hydrated(self, kept: Hydration) -> str | None:
         if self.state.is_loading:
@@ -332,38 +335,23 @@ class Session:
             self.processor.set_messages(UIMessage.from_dict(message) for message in kept.messages)
         if not kept.interrupts:
             return kept.active_run
-        self._set_pause(Pause.of(kept.interrupts, self.thread_id, kept.interrupted_run or ""))
+        self.questions.ask(Pause.of(kept.interrupts, self.thread_id, kept.interrupted_run or ""), "hydrate")
         return None
 
     async def _join(self, turn: Turn) -> None:
         await self._settled(turn, self._follow(turn))
 
     async def _follow(self, turn: Turn) -> bool:
-        self.processor.prepare()
-        attached = rebuilt = False
-
-        def first(chunk: Chunk) -> None:
-            nonlocal attached, rebuilt
-            attached = True
-            if not rebuilt and chunk.get("type") in _CONTENT:
-                rebuilt = True
-                # The replay tells the answer from its beginning.
-                messages = self.processor.messages
-                if messages and messages[-1].role == "assistant":
-                    self.processor.set_messages(messages[:-1])
-
-        try:
-            await self.turns.join(turn, first, _JOIN_PATIENCE)
-        except Exception:
-            # A run that is not kept any more is no error: its answer is in the transcript.
-            if attached:
-                raise
+        await replay(turn, self.turns, self.processor)
         return await self._finish(turn)
 
     # Events
 
     def _apply(self, chunk: Chunk) -> None:
-        self._audience.tell("chunk", chunk)
+        self._audience.tell("on_chunk", chunk)
+        failure = chunk_failure(chunk)
+        if failure is not None:
+            self.state.report(failure)  # it says more than the event made up for it
         self.processor.process(chunk)
         if is_terminal(chunk):
             self._observe_end(chunk)
@@ -371,27 +359,19 @@ class Session:
     def _observe_end(self, chunk: Chunk) -> None:
         outcome = chunk.get("outcome")
         if isinstance(outcome, Mapping) and outcome.get("type") == "interrupt" and not self._legacy:
-            thread_id = chunk.get("threadId")
-            self._set_pause(
-                Pause.of(
-                    outcome.get("interrupts") or (),
-                    thread_id if isinstance(thread_id, str) else self.thread_id,
-                    self.turns.run_id or str(chunk.get("runId")),
-                )
-            )
+            said = chunk.get("threadId")
+            thread_id = said if isinstance(said, str) else self.thread_id
+            run_id = self.state.run_id or str(chunk.get("runId"))
+            self.questions.ask(Pause.of(outcome.get("interrupts") or (), thread_id, run_id))
         elif chunk["type"] == "RUN_FINISHED" and self.processor.finish_reason == "tool_calls" and not self._legacy:
             return
-        elif chunk["type"] == "RUN_FINISHED" and self._is_answered_by(chunk):
-            self._set_pause(None)
+        elif chunk["type"] == "RUN_FINISHED" and self.questions.settled_by(chunk, self.state.run_id):
+            self.questions.ask(None)
         self.turns.over()
-
-    def _is_answered_by(self, chunk: Chunk) -> bool:
-        pause = self.pause
-        return pause is not None and (pause.whole or chunk_run_id(chunk) in (None, pause.run_id, self.turns.run_id))
 
     def messages_changed(self) -> None:
         """See :class:`~.writer.ProcessorEvents`."""
-        self._audience.tell("messages", self.processor.messages)
+        self._audience.tell("on_messages_change", self.processor.messages)
 
     def stream_started(self) -> None:
         """See :class:`~.writer.ProcessorEvents`."""
@@ -399,7 +379,7 @@ class Session:
 
     def stream_ended(self, message: UIMessage) -> None:
         """See :class:`~.writer.ProcessorEvents`."""
-        self._audience.tell("finish", message)
+        self._audience.tell("on_finish", message)
         self.state.set_status("ready")
 
     def stream_failed(self, error: Exception) -> None:
@@ -412,8 +392,6 @@ class Session:
 
     def custom_event(self, name: str, value: Any) -> None:
         """See :class:`~.writer.ProcessorEvents`."""
-        self._audience.tell("custom", name, value, value.get("toolCallId") if isinstance(value, Mapping) else None)
-
-    def _set_pause(self, pause: Pause | None) -> None:
-        self.pause = pause
-        self._audience.changed()
+        self._audience.tell(
+            "on_custom_event", name, value, value.get("toolCallId") if isinstance(value, Mapping) else None
+        )

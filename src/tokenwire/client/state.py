@@ -4,12 +4,16 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from .interrupts import Interrupt
 from .messages import UIMessage
 from .queue import QueuedMessage
 
+if TYPE_CHECKING:
+    from .callbacks import Callbacks
+
+ConnectionStatus = Literal["disconnected", "connecting", "connected", "error"]
 Status = Literal["ready", "submitted", "streaming", "error"]
 Callback = Callable[..., Awaitable[None] | None]
 
@@ -24,7 +28,11 @@ class Snapshot:
     error: Exception | None
     queue: Sequence[QueuedMessage]
     interrupts: Sequence[Interrupt]
+    resuming: bool
     current_run_id: str | None
+    is_subscribed: bool
+    connection_status: ConnectionStatus
+    session_generating: bool
 
 
 class Audience:
@@ -34,11 +42,15 @@ class Audience:
     delays the stream nor waits for it, so it may send the next message.
     """
 
-    def __init__(self, callbacks: dict[str, Callback | None]) -> None:
-        self._callbacks = callbacks
+    def __init__(self) -> None:
+        self._callbacks: dict[str, Callback | None] = {}
         self._tasks: set[asyncio.Future[None]] = set()
         self._watchers: set[asyncio.Event] = set()
         self._closed = False
+
+    def listen(self, callbacks: "Callbacks") -> None:
+        """Sets callbacks, in place of those of the same names."""
+        self._callbacks.update(cast("dict[str, Callback | None]", callbacks))
 
     def tell(self, name: str, *args: Any) -> None:
         """Calls the callback of that name, if there is one."""
@@ -94,6 +106,10 @@ class ChatState:
         self.status: Status = "ready"
         self.is_loading = False
         self.error: Exception | None = None
+        self.run_id: str | None = None
+        self.is_subscribed = False
+        self.connection_status: ConnectionStatus = "disconnected"
+        self.session_generating = False
         self._audience = audience
         self._reported = False
 
@@ -112,22 +128,46 @@ class ChatState:
         if self.is_loading or self.status in ("submitted", "streaming"):
             self.set_status("error")
         if first:
-            self._audience.tell("error", error)
+            self._audience.tell("on_error", error)
 
     def set_status(self, status: Status) -> None:
         """See :attr:`ChatClient.status`."""
         if self.status != status:
             self.status = status
-            self._audience.tell("status", status)
+            self._audience.tell("on_status_change", status)
 
     def set_loading(self, is_loading: bool) -> None:
         """See :attr:`ChatClient.is_loading`."""
         if self.is_loading != is_loading:
             self.is_loading = is_loading
-            self._audience.tell("loading", is_loading)
+            self._audience.tell("on_loading_change", is_loading)
 
     def set_error(self, error: Exception | None) -> None:
         """See :attr:`ChatClient.error`."""
         if self.error is not error:
             self.error = error
-            self._audience.tell("error_change", error)
+            self._audience.tell("on_error_change", error)
+
+    def set_run_id(self, run_id: str | None) -> None:
+        """See :attr:`ChatClient.current_run_id`."""
+        if self.run_id != run_id:
+            self.run_id = run_id
+            self._audience.tell("on_run_id_change", run_id)
+
+    def set_subscribed(self, is_subscribed: bool) -> None:
+        """See :attr:`ChatClient.is_subscribed`."""
+        if self.is_subscribed != is_subscribed:
+            self.is_subscribed = is_subscribed
+            self._audience.tell("on_subscription_change", is_subscribed)
+
+    def set_connection_status(self, status: ConnectionStatus) -> None:
+        """See :attr:`ChatClient.connection_status`."""
+        if self.connection_status != status:
+            self.connection_status = status
+            self._audience.tell("on_connection_status_change", status)
+
+    def set_generating(self, is_generating: bool) -> None:
+        """See :attr:`ChatClient.session_generating`."""
+        if self.session_generating != is_generating:
+            self.session_generating = is_generating
+            self._audience.tell("on_session_generating_change", is_generating)

@@ -5,22 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .abort import AbortController, Aborted, interruptible
-from .connection import Chunk, Connection, ConnectionAdapter, RunChunk, RunContext, is_terminal, normalize
+from .connection import Chunk, Connection, ConnectionAdapter, RunChunk, RunContext, chunk_run_id, is_terminal
 from .late import LateEvents
 from .messages import UIMessage, new_id
+from .state import ChatState
+from .subscription import Subscription
 
 
 class Turn:
     """One request, from its sending to the end of the answer.
 
-    ``ended`` is set with the first event that ends a run, ``over`` with the one that ends the answer.
+    ``over`` is set with the event that ends the answer, or when there will be none.
     """
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
         self.controller = AbortController()
         self.over = asyncio.Event()
-        self.ended = asyncio.Event()
 
     @property
     def stopped(self) -> bool:
@@ -29,86 +30,87 @@ class Turn:
 
 
 class Turns:
-    """Sends requests and reads what comes of them.
-
-    In connect mode each turn has a reader of its own, so that nothing is left running between turns. In subscribe mode
-    one reader stays until :meth:`close`.
+    """Sends requests and passes on what comes of them.
 
     :param apply: called with each event that is of interest.
-    :param fail: called when reading fails beside a turn.
     """
 
-    def __init__(
-        self, adapter: ConnectionAdapter | None, apply: Callable[[Chunk], None], fail: Callable[[Exception], None]
-    ) -> None:
-        self.connection: Connection = normalize(adapter)
-        self._per_turn = hasattr(adapter, "connect")
+    def __init__(self, adapter: ConnectionAdapter | None, apply: Callable[[Chunk], None], state: ChatState) -> None:
         self._apply = apply
-        self._fail = fail
+        self._state = state
         self._late = LateEvents()
+        self._generating: set[str] = set()
         self._current: Turn | None = None
-        self._subscription: tuple[AbortController, asyncio.Task[None]] | None = None
+        self._subscription = Subscription(adapter, self._receive, self._lost, state)
 
     @property
-    def run_id(self) -> str | None:
-        """The run of the turn that is under way."""
-        return self._current.run_id if self._current is not None else None
+    def connection(self) -> Connection:
+        """Where requests go."""
+        return self._subscription.connection
 
     def begin(self, run_id: str | None = None) -> Turn:
         """A new turn, of a new run or of one that is joined; it takes the place of the one before."""
-        self._current = Turn(run_id or new_id("run"))
+        turn = self._current = Turn(run_id or new_id("run"))
         self._late.expect()
-        return self._current
+        self._state.set_run_id(turn.run_id)
+        return turn
 
     def end(self, turn: Turn) -> None:
         """The turn is done with."""
         if self._current is turn:
             self._current = None
+            self._state.set_run_id(None)
 
-    def cancel(self) -> None:
+    def cancel(self, reason: str | None = None) -> None:
         """Ends the turn that is under way; what still comes of it is left aside."""
         turn, self._current = self._current, None
         self._late.dismiss([turn.run_id] if turn is not None else [])
         if turn is not None:
-            turn.controller.abort()
+            turn.controller.abort(reason)
             turn.over.set()
-            turn.ended.set()
+        self._forget_runs()
+        self._state.set_run_id(None)
 
     def dismiss(self) -> None:
         """Leaves aside what still comes of runs that others began."""
         self._late.dismiss([])
+        self._forget_runs()
 
     def over(self) -> None:
         """The answer has its terminal event."""
         if self._current is not None:
             self._current.over.set()
 
+    def subscribe(self) -> None:
+        """Listens, also to runs that others begin."""
+        self._subscription.open()
+
+    def unsubscribe(self) -> None:
+        """Listens no more; the turn that is under way has to be cancelled before."""
+        self._forget_runs()
+        self._subscription.close()
+
+    def use(self, adapter: ConnectionAdapter) -> None:
+        """Changes to another connection, and listens there if it did here. Raises as :func:`.connection.normalize`."""
+        self._forget_runs()
+        self._subscription.use(adapter)
+
     async def send(
         self, turn: Turn, messages: Sequence[UIMessage], data: Mapping[str, Any], context: RunContext
     ) -> None:
         """Returns when the answer is over or the turn cancelled. Raises what the connection raises."""
-        if self._per_turn:
-            reader = self._read(lambda chunk: self._is_of(turn, chunk))
-            try:
-                await asyncio.sleep(0)  # the reader listens before the first event comes
-                with interruptible(turn.controller.signal):
-                    await self.connection.send(messages, data, turn.controller.signal, context)
-            except Aborted:
-                return
-            except Exception as error:
-                if not turn.stopped:
-                    self._fail(error)
-                    await turn.ended.wait()  # what came before the failure is still shown
-                raise
-            finally:
-                await _end(reader)
-            return
-        if self._subscription is None or self._subscription[1].done():
-            self._subscription = self._read(lambda chunk: not self._late.is_late(chunk))
-            await asyncio.sleep(0)
-        # The adapter ends its sending by itself when the signal is aborted: it may have to tell the server.
-        await self.connection.send(messages, data, turn.controller.signal, context)
-        await turn.over.wait()
+        connection, is_per_turn, signal = self.connection, self._subscription.is_per_turn, turn.controller.signal
+        async with self._subscription.turn():
+            if is_per_turn:
+                try:
+                    with interruptible(signal):
+                        await connection.send(messages, data, signal, context)
+                except Aborted:
+                    return
+            else:
+                # The adapter ends its sending by itself when the signal is aborted: it may have to tell the server.
+                await connection.send(messages, data, signal, context)
+                await turn.over.wait()
 
     async def join(self, turn: Turn, first: Callable[[Chunk], None], patience: float) -> None:
         """Applies the events of the turn's run from its start on, until it ends.
@@ -125,7 +127,7 @@ class Turns:
                     async for chunk in stream:
                         deadline.reschedule(None)
                         first(chunk)
-                        self._apply(chunk)
+                        self._take(chunk)
         except Aborted:
             return
         finally:
@@ -135,41 +137,36 @@ class Turns:
     async def close(self) -> None:
         """Cancels the turn and stops reading."""
         self.cancel()
-        if self._subscription is not None:
-            subscription, self._subscription = self._subscription, None
-            await _end(subscription)
+        self.unsubscribe()
+        await self._subscription.closed()
 
-    def _is_of(self, turn: Turn, chunk: Chunk) -> bool:
-        return not turn.stopped and (not isinstance(chunk, RunChunk) or chunk.request_run_id == turn.run_id)
+    def _receive(self, chunk: Chunk) -> None:
+        if self._is_wanted(chunk):
+            self._take(chunk)
 
-    def _read(self, wanted: Callable[[Chunk], bool]) -> tuple[AbortController, asyncio.Task[None]]:
-        controller = AbortController()
-        return controller, asyncio.create_task(self._follow(controller, wanted))
+    def _is_wanted(self, chunk: Chunk) -> bool:
+        if not self._subscription.is_per_turn:
+            return not self._late.is_late(chunk)
+        turn = self._current
+        return turn is not None and (not isinstance(chunk, RunChunk) or chunk.request_run_id == turn.run_id)
 
-    async def _follow(self, controller: AbortController, wanted: Callable[[Chunk], bool]) -> None:
-        stream = aiter(self.connection.subscribe(controller.signal))
-        try:
-            async for chunk in stream:
-                if controller.signal.aborted:
-                    return
-                if wanted(chunk):
-                    self._apply(chunk)
-                    if is_terminal(chunk) and self._current is not None:
-                        self._current.ended.set()
-                # Whoever watches sees each event before the next, and other tasks have their turn.
-                await asyncio.sleep(0)
-        except Exception as error:  # noqa: BLE001 - an adapter or a callback may raise anything
-            self._fail(error)
-        finally:
-            if self._current is not None:
-                self._current.over.set()
-                self._current.ended.set()
-            if hasattr(stream, "aclose"):
-                await stream.aclose()
+    def _take(self, chunk: Chunk) -> None:
+        run_id = chunk_run_id(chunk)
+        if chunk.get("type") == "RUN_STARTED" and run_id is not None:
+            self._generating.add(run_id)
+            self._state.set_generating(True)
+        self._apply(chunk)
+        if is_terminal(chunk):
+            if run_id is not None:
+                self._generating.discard(run_id)
+            elif chunk.get("type") == "RUN_ERROR":
+                self._generating.clear()
+            self._state.set_generating(bool(self._generating))
 
+    def _forget_runs(self) -> None:
+        self._generating.clear()
+        self._state.set_generating(False)
 
-async def _end(subscription: tuple[AbortController, asyncio.Task[None]]) -> None:
-    controller, reader = subscription
-    controller.abort()
-    if reader is not asyncio.current_task():
-        await asyncio.wait([reader])
+    def _lost(self) -> None:
+        self._forget_runs()
+        self.over()

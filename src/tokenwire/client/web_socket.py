@@ -5,28 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .abort import Aborted, interruptible
+from .abort import DETACHED, Aborted, interruptible
 from .connection import Chunk, Data, Messages, RunContext
-from .errors import ClientError, ConnectionLostError, HttpError, ProtocolError, TruncatedStreamError
-from .fetch import bare_url
-from .framing import Event, printable, read_message
+from .errors import ClientError, ConnectionLostError, HttpError, TruncatedStreamError
+from .event_socket import EventSocket, open_socket
+from .framing import Event
 from .http import Url, with_query
 from .messages import UIMessage, request_body
-from .options import Provided, WebSocketOptions, provided, provided_options, request_headers
+from .options import Provided, WebSocketOptions, provided, provided_options
 from .pipe import Pipe
 from .resume import Progress, resumable
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from .abort import AbortSignal
 
-_CLOSE_SECONDS = 0.5
 _NORMAL_CLOSURE = 1000
 _json = msgspec.json.Encoder()
 
@@ -74,7 +71,10 @@ class WebSocketAdapter:
         abort_signal: AbortSignal | None = None,
         run_context: RunContext | None = None,
     ) -> None:
-        """Begins a turn; returns when it is on its way. Aborting the signal stops the run on the server.
+        """Begins a turn; returns when it is on its way.
+
+        Aborting the signal stops the run on the server. With the reason :data:`.abort.DETACHED` it closes the socket
+        without a word, so that the run goes on.
 
         Raises :class:`HttpError` when the server refuses the socket, :class:`ConnectionLostError` when it cannot be
         reached.
@@ -157,8 +157,7 @@ class _Conversation:
         self._push = push
         self._fail = fail
         self._turn: _Turn | None = None
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._patience: asyncio.Timeout | None = None
+        self._socket: EventSocket | None = None
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._frames: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run(with_query(url, {"runId": run_id})))
@@ -177,11 +176,10 @@ class _Conversation:
         if self._socket is None:
             raise ConnectionLostError("The connection was lost.")
         self._turn = turn
-        if self._patience is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time() + self._options.limits.silence)
+        self._socket.expect(True)
         if abort_signal is not None:
-            abort_signal.add_callback(lambda: self._stop(turn))
-        await _send(self._socket, frame)
+            abort_signal.add_callback(lambda: self._stop(turn, abort_signal.reason))
+        await self._socket.send(frame)
 
     async def close(self) -> None:
         """Ends everything."""
@@ -191,13 +189,13 @@ class _Conversation:
 
     async def _run(self, url: str) -> None:
         try:
-            async with _connect(url, self._options) as socket:
+            async with open_socket(url, self._options) as socket:
                 self._socket = socket
                 self._opened.set_result(None)
                 try:
                     await self._read(socket)
                 finally:
-                    self._socket = self._patience = None
+                    self._socket = None
             await self._resume()
         except ClientError as error:
             if self._opened.done():
@@ -212,18 +210,15 @@ class _Conversation:
         self._opened.set_exception(error)
         self._opened.exception()  # whoever waited may be gone
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _read(self, socket: EventSocket) -> None:
         """Passes on what comes, until the connection ends."""
-        while True:
-            waiting = self._turn is not None and not self._turn.over
-            try:
-                async with asyncio.timeout(self._options.limits.silence if waiting else None) as self._patience:
-                    event = await _receive(socket)
-            except (TimeoutError, ConnectionLostError):
-                return
-            if event is None:
-                return
-            self._deliver(event)
+        with contextlib.suppress(ConnectionLostError):
+            while True:
+                socket.expect(self._turn is not None and not self._turn.over)
+                event = await socket.receive()
+                if event is None:
+                    return
+                self._deliver(event)
 
     async def _resume(self) -> None:
         """Goes on with the turn that the socket left unfinished."""
@@ -243,11 +238,11 @@ class _Conversation:
         if turn is None or (not turn.stopped and turn.progress.is_new(event)):
             self._push(event.chunk)
 
-    def _stop(self, turn: _Turn) -> None:
+    def _stop(self, turn: _Turn, reason: object) -> None:
         if turn is not self._turn or turn.over:
             return
         turn.stopped = True
-        if self._socket is None:
+        if self._socket is None or reason is DETACHED:
             self._task.cancel()
             return
         frame = _json.encode({"type": "abort", "runId": turn.run_id}).decode()
@@ -255,77 +250,21 @@ class _Conversation:
         self._frames.add(task)
         task.add_done_callback(self._frames.discard)
 
-    async def _tell(self, socket: aiohttp.ClientWebSocketResponse, frame: str) -> None:
+    async def _tell(self, socket: EventSocket, frame: str) -> None:
         with contextlib.suppress(ConnectionLostError):  # a server whose socket is gone stops by itself
-            await _send(socket, frame)
+            await socket.send(frame)
 
 
 async def _replay(url: str, options: WebSocketOptions, abort_signal: AbortSignal | None) -> AsyncGenerator[Event, None]:
     """The events of a socket that only listens, until the server closes it in peace. Raises :class:`Aborted`."""
     async with contextlib.AsyncExitStack() as stack:
         with interruptible(abort_signal):
-            socket = await stack.enter_async_context(_connect(url, options))
+            socket = await stack.enter_async_context(open_socket(url, options))
         while True:
-            try:
-                with interruptible(abort_signal):
-                    async with asyncio.timeout(options.limits.silence):
-                        event = await _receive(socket)
-            except TimeoutError as error:
-                raise ConnectionLostError("Nothing came from the server for too long.") from error
+            with interruptible(abort_signal):
+                event = await socket.receive()
             if event is None:
                 break
             yield event
         if socket.close_code != _NORMAL_CLOSURE:
             raise ConnectionLostError(f"The server closed the connection: {socket.close_code}.")
-
-
-@asynccontextmanager
-async def _connect(url: str, options: WebSocketOptions) -> AsyncGenerator[aiohttp.ClientWebSocketResponse, None]:
-    """An open socket. Raises :class:`HttpError` and :class:`ConnectionLostError`."""
-    import aiohttp
-
-    limits = options.limits
-    timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect)
-    async with aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True) as session:
-        try:
-            async with asyncio.timeout(limits.silence):
-                socket = await session.ws_connect(
-                    url,
-                    protocols=options.protocols,
-                    headers=request_headers(options.cookies, options.headers),
-                    max_msg_size=limits.event_bytes,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
-                )
-        except aiohttp.WSServerHandshakeError as error:
-            raise HttpError(error.status, printable(error.message, 100), url=bare_url(url)) from error
-        except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-            raise ConnectionLostError(f"The connection was lost: {printable(str(error), 100)}") from error
-        async with socket:
-            yield socket
-
-
-async def _receive(socket: aiohttp.ClientWebSocketResponse) -> Event | None:
-    """The next event; ``None`` once the server has closed."""
-    from aiohttp import WSCloseCode, WSMsgType
-
-    while True:
-        message = await socket.receive()
-        if message.type is WSMsgType.TEXT:
-            event = read_message(message.data)
-            if event is not None:
-                return event
-        elif message.type is WSMsgType.BINARY:
-            raise ProtocolError("The server sent bytes that are no text.")
-        elif message.type is WSMsgType.ERROR:
-            if socket.close_code == WSCloseCode.MESSAGE_TOO_BIG:
-                raise ProtocolError("The server sent an event that is too long.")
-            raise ConnectionLostError(f"The connection was lost: {socket.exception()}")
-        else:
-            return None
-
-
-async def _send(socket: aiohttp.ClientWebSocketResponse, frame: str) -> None:
-    try:
-        await socket.send_str(frame)
-    except (ConnectionError, RuntimeError) as error:
-        raise ConnectionLostError("The connection was lost.") from error

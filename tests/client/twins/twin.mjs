@@ -32,6 +32,13 @@ async function play({ generation, url, script, steps, client: options = {}, tool
     onFinish: (message) => calls.push(['finish', message.id]),
     onError: (error) => calls.push(['error', error.message]),
     onStatusChange: (status) => calls.push(['status', status]),
+    onSubscriptionChange: (subscribed) => calls.push(['subscribed', subscribed]),
+    onConnectionStatusChange: (status) => calls.push(['connection', status]),
+    // the older client knows of no current run, and takes one for unfinished that has no terminal event
+    ...(generation === 'new' && {
+      onSessionGeneratingChange: (generating) => calls.push(['generating', generating]),
+      onRunIdChange: (runId) => calls.push(['run', runId]),
+    }),
     onCustomEvent: (name, value, { toolCallId = null }) => calls.push(['custom', name, value, toolCallId]),
   });
   const act = {

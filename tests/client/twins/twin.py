@@ -81,9 +81,16 @@ async def play(scenario: Scenario, dialect: Dialect) -> dict[str, Any]:
         on_finish=lambda message: calls.append(["finish", message.id]),
         on_error=lambda error: calls.append(["error", str(error)]),
         on_status_change=lambda status: calls.append(["status", status]),
+        on_subscription_change=lambda subscribed: calls.append(["subscribed", subscribed]),
+        on_connection_status_change=lambda status: calls.append(["connection", status]),
         on_custom_event=lambda *event: calls.append(["custom", *event]),
         **{names.get(name, name): value for name, value in scenario.client.items()},
     ) as client:
+        if dialect == "new":
+            client.update_options(
+                on_session_generating_change=lambda generating: calls.append(["generating", generating]),
+                on_run_id_change=lambda run_id: calls.append(["run", run_id]),
+            )
         for name, *values in scenario.steps:
             if name == "send":
                 await client.send_message(*values)
@@ -103,7 +110,8 @@ async def play(scenario: Scenario, dialect: Dialect) -> dict[str, Any]:
                 call_id, _, output = values
                 await client.add_tool_result(call_id, output)
         shown.append(messages())
-        return {"shown": shown, "bodies": adapter.bodies, "calls": calls, "status": client.status}
+        # what the close tells is not part of the scenario
+        return {"shown": shown, "bodies": adapter.bodies, "calls": list(calls), "status": client.status}
 
 
 def without_chance(result: Any) -> Any:
