@@ -5,10 +5,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tokenwire.testing import ScriptedUpstream, ThreadedUpstream
 
 from .server import Server, served
+
+# how long an example takes says nothing on a busy machine
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 Serve = Callable[..., Server]
 

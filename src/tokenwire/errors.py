@@ -2,9 +2,12 @@
 
     TokenwireError
     ├── ConfigError          the operator's file or flags: one line, exit code 2
-    └── Failure              told to a client: a stable code, a safe message, an HTTP status
-        ├── Refusal          we said no before any token
-        └── UpstreamFailure  the model's side failed
+    ├── Failure              told to a client: a stable code, a safe message, an HTTP status
+    │   ├── Refusal          we said no before any token
+    │   └── UpstreamFailure  the model's side failed
+    └── ClientError          what the Python client raises (tokenwire.client.errors has the rest of it)
+        ├── ProtocolError         what came is not a chat stream
+        └── TruncatedStreamError  the answer broke off, and nothing says where to go on
 
 A client sees ``code`` and ``message`` of a :class:`Failure`, as an HTTP answer before the first byte of a stream or
 as the stream's error event after it. ``detail`` is for the log only: it may quote an upstream.
@@ -114,3 +117,18 @@ class Refusal(Failure):
 
 class UpstreamFailure(Failure):
     """The model's side failed."""
+
+
+class ClientError(TokenwireError):
+    """The root of every error of :mod:`tokenwire.client`."""
+
+
+class ProtocolError(ClientError):
+    """What came is not a chat stream: no JSON, no UTF-8, no event, or too long."""
+
+
+class TruncatedStreamError(ClientError):
+    """The answer ended without a terminal event, and without an offset to go on from."""
+
+    def __init__(self) -> None:
+        super().__init__("The answer broke off: the stream ended without a terminal event.")

@@ -5,13 +5,13 @@
 ...     print(chunk["type"], chunk.get("delta", ""))
 """
 
+from ..wire.reading import Chunk
 from .abort import DETACHED, AbortController, AbortSignal
 from .ask import ask, ask_sync
 from .callbacks import Callbacks
 from .cancel import cancel_run
 from .chat import ChatClient
 from .connection import (
-    Chunk,
     ConnectConnectionAdapter,
     ConnectionAdapter,
     Hydration,

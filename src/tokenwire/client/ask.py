@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Literal
 
+from ..wire.reading import SseReader
 from .cancel import cancel_run
 from .connection import Messages, RunContext
 from .errors import ClientError, RunFailed
 from .fetch import FetchRequest, FetchResponse, fetch
-from .framing import SseReader
 from .http import HttpAdapter, fetch_server_sent_events
 from .options import FetchOptions, Headers
 from .rais_answer import RaisAnswer, RaisReader

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypedDict
 
-from .connection import Chunk
+from ..wire.reading import Chunk
 from .interrupts import Interrupt, InterruptSource, InterruptState, ResumeState
 from .messages import UIMessage
 from .queue import QueuedMessage

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from ..wire.reading import Chunk, is_terminal
 from .abort import Aborted, interruptible
 from .messages import Dialect, UIMessage, new_id
 from .pipe import Pipe
@@ -29,8 +30,6 @@ from .pipe import Pipe
 if TYPE_CHECKING:
     from .abort import AbortSignal
 
-Chunk = dict[str, Any]
-"""One event, as it came from JSON: ``{"type": "TEXT_MESSAGE_CONTENT", "messageId": …, "delta": …}``."""
 Messages = Sequence[UIMessage | Mapping[str, Any]]
 """A conversation: the chat's messages, or plain ``{"role": …, "content": …}``."""
 Data = Mapping[str, Any]
@@ -159,11 +158,6 @@ def chunk_run_id(chunk: Chunk) -> str | None:
 def chunk_failure(chunk: Chunk) -> Exception | None:
     """The error that an event was made up for."""
     return chunk.failure if isinstance(chunk, RunChunk) else None
-
-
-def is_terminal(chunk: Chunk) -> bool:
-    """Whether an event ends a run, or one turn of it."""
-    return chunk.get("type") in ("RUN_FINISHED", "RUN_ERROR")
 
 
 def normalize(adapter: ConnectionAdapter | None) -> Connection:

@@ -13,11 +13,18 @@
 No text of them holds a header, a cookie or a URL's query.
 """
 
-from ..errors import TokenwireError
+from ..errors import ClientError, ProtocolError, TruncatedStreamError
 
-
-class ClientError(TokenwireError):
-    """The root of every error of :mod:`tokenwire.client`."""
+__all__ = [
+    "ClientError",
+    "ConnectionLostError",
+    "DurableStreamIncompleteError",
+    "HttpError",
+    "ProtocolError",
+    "RunFailed",
+    "StreamReconnectLimitError",
+    "TruncatedStreamError",
+]
 
 
 class HttpError(ClientError):
@@ -44,13 +51,6 @@ class ConnectionLostError(ClientError):
     """The server could not be reached, the connection broke, or nothing came for too long."""
 
 
-class TruncatedStreamError(ClientError):
-    """The answer ended without a terminal event, and without an offset to go on from."""
-
-    def __init__(self) -> None:
-        super().__init__("The answer broke off: the stream ended without a terminal event.")
-
-
 class StreamReconnectLimitError(ClientError):
     """One reconnect after another brought nothing new."""
 
@@ -64,10 +64,6 @@ class DurableStreamIncompleteError(ClientError):
 
     def __init__(self) -> None:
         super().__init__("The answer broke off: the server has no more of it, and no terminal event either.")
-
-
-class ProtocolError(ClientError):
-    """What came is not a chat stream: no JSON, no UTF-8, no event, or too long."""
 
 
 class RunFailed(ClientError):

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from ..wire.reading import Event, printable, read_message
 from .errors import ConnectionLostError, HttpError, ProtocolError
 from .fetch import bare_url
-from .framing import Event, printable, read_message
 from .options import request_headers
 
 if TYPE_CHECKING:

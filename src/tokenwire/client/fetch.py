@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from ..wire.reading import printable
 from .errors import ConnectionLostError, HttpError, ProtocolError
-from .framing import printable
 
 if TYPE_CHECKING:
     import aiohttp

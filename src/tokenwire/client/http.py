@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
+from ..wire.reading import Chunk, Event, EventReader, NdjsonReader, SseReader, printable
 from .abort import interruptible
-from .connection import Chunk, Data, Hydration, Messages, RunContext
+from .connection import Data, Hydration, Messages, RunContext
 from .errors import ConnectionLostError, HttpError, ProtocolError
 from .fetch import FetchRequest, FetchResponse, bare_url, fetch
-from .framing import Event, EventReader, NdjsonReader, SseReader, printable
 from .messages import UIMessage, request_body
 from .options import FetchOptions, Provided, provided, provided_options, request_headers
 from .resume import resumable

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from .connection import Chunk, chunk_run_id, is_terminal
+from ..wire.reading import Chunk, is_terminal
+from .connection import chunk_run_id
 
 
 class LateEvents:

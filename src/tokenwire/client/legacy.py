@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from .connection import Chunk
+from ..wire.reading import Chunk
 from .messages import UIMessage
 from .processor import StreamProcessor, parsed_or_text
 from .response import OpenCall

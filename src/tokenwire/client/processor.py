@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET
 
-from .connection import Chunk
+from ..wire.reading import Chunk
 from .errors import RunFailed
 from .messages import Role, UIMessage, new_id, parsed
 from .parts import part_from_dict

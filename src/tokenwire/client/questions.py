@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from .connection import Chunk, chunk_run_id
+from ..wire.reading import Chunk
+from .connection import chunk_run_id
 from .errors import ClientError
 from .interrupts import Interrupt, InterruptSource, InterruptState, Pause, Resolver, ResumeState
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..wire.reading import Event, EventReader
 from .errors import DurableStreamIncompleteError
-from .framing import Event, EventReader
 from .messages import UIMessage, new_id
 
 if TYPE_CHECKING:
-    from .connection import Chunk, Data, Messages, RunContext
+    from ..wire.reading import Chunk
+    from .connection import Data, Messages, RunContext
 
 
 class RaisAnswer:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..wire.reading import Chunk, Event, SseReader, is_terminal
 from .abort import Aborted, interruptible
-from .connection import Chunk, Data, Messages, RunContext, is_terminal
+from .connection import Data, Messages, RunContext
 from .errors import DurableStreamIncompleteError, HttpError, TruncatedStreamError
 from .event_socket import open_socket
-from .framing import Event, SseReader
 from .http import HttpCall, Options, Url
 from .options import FetchOptions, Provided, WebSocketOptions, provided, provided_options, request_headers
 from .rais_answer import RaisAnswer, RaisReader, rais_body

@@ -1,6 +1,6 @@
 """A run that is come back to."""
 
-from .connection import Chunk
+from ..wire.reading import Chunk
 from .processor import StreamProcessor
 from .turns import Turn, Turns
 

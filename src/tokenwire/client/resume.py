@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from ..wire.reading import Chunk, Event, is_terminal
 from .abort import Aborted, interruptible
-from .connection import Chunk, is_terminal
 from .errors import (
     ClientError,
     ConnectionLostError,
@@ -18,7 +18,6 @@ from .errors import (
     StreamReconnectLimitError,
     TruncatedStreamError,
 )
-from .framing import Event
 
 if TYPE_CHECKING:
     from .abort import AbortSignal

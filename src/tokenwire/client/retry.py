@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from ..wire.reading import Chunk
 from .abort import Aborted, interruptible
-from .connection import Chunk, ConnectConnectionAdapter, Data, Messages, RunContext, call_with, chunks_of
+from .connection import ConnectConnectionAdapter, Data, Messages, RunContext, call_with, chunks_of
 from .errors import ClientError, ConnectionLostError, HttpError, TruncatedStreamError
 
 if TYPE_CHECKING:

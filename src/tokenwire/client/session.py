@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+from ..wire.reading import Chunk, is_terminal
 from .abort import DETACHED
-from .connection import Chunk, ConnectionAdapter, Hydration, RunContext, chunk_failure, is_terminal
+from .connection import ConnectionAdapter, Hydration, RunContext, chunk_failure
 from .errors import HttpError
 from .interrupts import InterruptSource, Pause
 from .legacy import LegacyProcessor

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from .connection import Chunk, Data, Hydrate, JoinRun, Messages, RunContext, call_with, chunks_of
+from ..wire.reading import Chunk
+from .connection import Data, Hydrate, JoinRun, Messages, RunContext, call_with, chunks_of
 
 if TYPE_CHECKING:
     from .abort import AbortSignal

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
+from ..wire.reading import Chunk
 from .abort import AbortController, AbortSignal
-from .connection import Chunk, Connection, ConnectionAdapter, normalize
+from .connection import Connection, ConnectionAdapter, normalize
 from .state import ChatState
 
 

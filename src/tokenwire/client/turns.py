@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..wire.reading import Chunk, is_terminal
 from .abort import AbortController, Aborted, interruptible
-from .connection import Chunk, Connection, ConnectionAdapter, RunChunk, RunContext, chunk_run_id, is_terminal
+from .connection import Connection, ConnectionAdapter, RunChunk, RunContext, chunk_run_id
 from .late import LateEvents
 from .messages import UIMessage, new_id
 from .state import ChatState

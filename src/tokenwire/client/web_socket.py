@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..wire.reading import Chunk, Event
 from .abort import DETACHED, Aborted, interruptible
-from .connection import Chunk, Data, Messages, RunContext
+from .connection import Data, Messages, RunContext
 from .errors import ClientError, ConnectionLostError, HttpError, TruncatedStreamError
 from .event_socket import EventSocket, open_socket
-from .framing import Event
 from .http import Url, with_query
 from .messages import UIMessage, request_body
 from .options import Provided, WebSocketOptions, provided, provided_options

@@ -16,8 +16,6 @@ from .response import OpenCall, OpenMessage, Response
 from .strategies import ChunkStrategy, ImmediateStrategy
 from .transcript import Transcript
 
-Chunk = dict[str, Any]
-
 
 class ProcessorEvents(Protocol):
     """Whom a processor tells what has come of an event."""

@@ -14,13 +14,13 @@ from ..client.chat import ChatClient
 from ..client.connection import ConnectionAdapter, RunContext
 from ..client.errors import ClientError, ConnectionLostError, HttpError
 from ..client.fetch import FetchRequest, FetchResponse, bare_url, fetch
-from ..client.framing import SseReader
 from ..client.http import HttpAdapter, fetch_http_stream, fetch_server_sent_events
 from ..client.options import FetchOptions, Reconnect, WebSocketOptions
 from ..client.parts import Part, TextPart, ThinkingPart, ToolCallPart
 from ..client.rais_answer import RaisAnswer, RaisReader
 from ..client.rais_connection import fetch_rais, rais_web_socket
 from ..client.web_socket import WebSocketAdapter
+from ..wire.reading import SseReader
 from .endpoint import Endpoint
 
 _RECONNECT = Reconnect(max_attempts=60, delay=0.5)

@@ -1,7 +1,7 @@
 """Events out of bytes, as the JavaScript clients read them, without any I/O.
 
 They read lines, not the blocks of the event stream specification (docs/wires/tanstack.md 3.1, 3.2): an event counts
-when its line is complete, and a bare line of JSON is an event too. That is why this is not :mod:`tokenwire.wire.sse`.
+when its line is complete, and a bare line of JSON is an event too. That is why this is not the parser of :mod:`.sse`.
 Beyond what they do, several ``data:`` lines are joined up to the blank line, and a last line without a line feed
 counts if it is a whole event.
 """
@@ -11,12 +11,14 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from .connection import Chunk, is_terminal
-from .errors import ProtocolError, TruncatedStreamError
+from ..errors import ProtocolError, TruncatedStreamError
+
+Chunk = dict[str, Any]
+"""One event, as it came from JSON: ``{"type": "TEXT_MESSAGE_CONTENT", "messageId": …, "delta": …}``."""
 
 _json = msgspec.json.Decoder()
 _FIELDS = (b"data:", b"id:", b"event:", b"retry:", b":")
@@ -133,6 +135,11 @@ class NdjsonReader:
         rest = self._lines.rest()
         if rest.strip():
             yield read_envelope(_parse(rest, is_last=True))
+
+
+def is_terminal(chunk: Chunk) -> bool:
+    """Whether an event ends a run, or one turn of it."""
+    return chunk.get("type") in ("RUN_FINISHED", "RUN_ERROR")
 
 
 def read_message(text: str | bytes) -> Event | None:
