@@ -247,8 +247,7 @@ def test_a_lost_connection(serve: Serve, upstream: ThreadedUpstream, arguments: 
         code, output, errors = asked(proxy.url, *arguments, "--once", "Count")
     assert (code, output) == (0, f"{''.join(COUNT)}\n"), errors
     assert proxy.traffic.faults == 2
-    if "ws" not in arguments:
-        assert errors == "reconnecting ...\n" * 2
+    assert errors == "reconnecting ...\n" * 2
 
 
 def test_help_names_what_a_newcomer_needs() -> None:

@@ -23,10 +23,12 @@ class Reconnect:
 
     :param max_attempts: how many reconnects in a row may bring nothing new.
     :param delay: seconds before each.
+    :param on_reconnect: called before each, in the event loop.
     """
 
     max_attempts: int = 5
     delay: float = 0.25
+    on_reconnect: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         if self.max_attempts < 0:

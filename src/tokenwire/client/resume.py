@@ -79,6 +79,8 @@ class Progress:
         if self._useless > self._reconnect.max_attempts:
             raise StreamReconnectLimitError(self._reconnect.max_attempts)
         self.advanced = False
+        if self._reconnect.on_reconnect is not None:
+            self._reconnect.on_reconnect()
         await asyncio.sleep(self._reconnect.delay)
 
 

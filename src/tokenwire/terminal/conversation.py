@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -20,7 +20,7 @@ from ..client.parts import Part, TextPart, ThinkingPart, ToolCallPart
 from ..client.rais_answer import RaisAnswer, RaisReader
 from ..client.rais_connection import fetch_rais, rais_web_socket
 from ..client.web_socket import WebSocketAdapter
-from ..wire.reading import SseReader
+from ..wire.reading import Chunk, SseReader
 from .endpoint import Endpoint
 
 _RECONNECT = Reconnect(max_attempts=60, delay=0.5)
@@ -61,6 +61,7 @@ class Conversation:
         self._client = ChatClient(
             self._adapter,
             dialect="legacy" if endpoint.wire == "tanstack-legacy" else "new",
+            on_chunk=self._hear,
             on_messages_change=lambda _: self._changed.set(),
         )
         self._client.forwarded_props = self.choices
@@ -134,7 +135,8 @@ class Conversation:
         url, wire, transport = self._endpoint.url, self._endpoint.wire, self._endpoint.transport
         fetching = FetchOptions(headers=self._headers, reconnect=_RECONNECT, fetch_client=self._fetch)
         if transport == "ws":
-            options = WebSocketOptions(headers=self._headers, reconnect=_RECONNECT)
+            reconnect = replace(_RECONNECT, on_reconnect=lambda: self._tell(True))
+            options = WebSocketOptions(headers=self._headers, reconnect=reconnect)
             return rais_web_socket(url, options) if wire == "rais" else WebSocketAdapter(url, options)
         if wire == "rais":
             return fetch_rais(url, fetching)
@@ -161,6 +163,10 @@ class Conversation:
             self._run_id = response.headers.get("x-run-id")
             self._tell(False)
             yield response
+
+    def _hear(self, _: Chunk) -> None:
+        if self._reconnecting:
+            self._tell(False)
 
     def _tell(self, reconnecting: bool) -> None:
         self._reconnecting = reconnecting
