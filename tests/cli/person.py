@@ -10,7 +10,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .command import environment
@@ -57,6 +57,18 @@ class Person:
             if not self._read(end):
                 assert condition(), f"{what} before the end:\n{self.screen.text()}\n{self.received[-2000:]!r}"
         return self.screen.text()
+
+    def leaves_by_ctrl_c(self) -> int:
+        """Presses Ctrl-C at the prompt until it is heard; returns the exit code.
+
+        One that comes after readline has shown the prompt, and before it waits for keys, is heard with the next key.
+        """
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            self.type(CTRL_C)
+            with suppress(subprocess.TimeoutExpired):
+                return self.process.wait(1)
+        raise AssertionError(f"Ctrl-C was not heard:\n{self.screen.text()}")
 
     def leaves(self) -> int:
         """Waits until the command ends; returns its exit code."""

@@ -56,8 +56,7 @@ def test_ctrl_c_stops_the_answer_and_the_model(serve: Serve, upstream: ThreadedU
         assert person.at_the_prompt().endswith("\n\none\nstopped\n\n>")
         person.say("More")
         assert person.at_the_prompt().endswith("> More\n\nagain\n\n>")
-        person.type(CTRL_C)
-        assert person.leaves() == 130
+        assert person.leaves_by_ctrl_c() == 130
 
 
 def test_ctrl_c_twice_leaves(serve: Serve, upstream: ThreadedUpstream, tmp_path: Path) -> None:
