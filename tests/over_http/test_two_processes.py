@@ -12,6 +12,7 @@ from ..server import Server
 from .client import ask, get
 from .sqlite_server import sqlite_server
 from .test_sqlite_server import LOST
+from .web_socket import Socket, types
 from .wires import RAIS, TANSTACK, TANSTACK_NDJSON, Wire, frames, label
 
 WORDS = ("one ", "two ", "three ", "four")
@@ -100,6 +101,35 @@ def test_a_stop_at_the_other_server_reaches_the_model_and_every_reader(
     assert wire.finished(first.body)
     for server in (here, there):
         assert ask(server.url, f"/api/chat/runs/{run_id}/cancel").json["cancelled"] is False
+
+
+def test_a_socket_to_the_other_server_joins_resumes_and_aborts(
+    upstream: ThreadedUpstream, here: Server, there: Server
+) -> None:
+    upstream.say("so ", "far", "never", hold=True)
+    question = TANSTACK.body(run_id="socket")
+    with Socket(here.url) as first, Socket(there.url, "?offset=-1&runId=socket") as unknown:
+        assert unknown.closed.code == 1008
+        first.send(question)
+        request = upstream.received()
+        request.step(2)
+        began = first.until_text("so far")
+        with (
+            Socket(there.url, "?offset=-1&runId=socket") as joined,
+            Socket(there.url, f"?offset={began[1].id}&runId=socket") as resumed,
+            Socket(there.url) as second,
+        ):
+            assert joined.until_text("so far") == began
+            assert resumed.until_text("so far") == began[2:]
+            second.send(question)
+            assert second.until_text("so far") == began
+            second.abort("socket")
+            request.wait_closed()
+            rest = joined.rest()
+            assert joined.was_closed.code == 1000
+            assert types(rest)[-1] == "RUN_FINISHED"
+            assert resumed.rest() == first.until("RUN_FINISHED") == rest
+    assert len(upstream.requests) == 1
 
 
 def test_a_late_stop_at_the_other_server_does_not_touch_a_newer_run(
