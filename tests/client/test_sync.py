@@ -18,7 +18,7 @@ from tokenwire.client import (
     stream,
     tool,
 )
-from tokenwire.client.loop_thread import LoopThread
+from tokenwire.loop_thread import LoopThread
 from tokenwire.testing import Reply, ThreadedReceived, ThreadedUpstream
 
 from ..conftest import Serve

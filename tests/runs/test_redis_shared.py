@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tokenwire.errors import Code, Failure
+from tokenwire.errors import Code
 from tokenwire.runs.lease import obituary
 from tokenwire.runs.shared import SharedStore
 
 from .contract import until, write
 from .record import FINISHED, STARTED, info
 from .redis_server import RedisServer, redis_store
+from .shared_stores import Noted, nothing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(30)]
 
@@ -45,30 +46,6 @@ async def there(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     monkeypatch.setattr("tokenwire.runs.redis_follower._BLOCK_SECONDS", 600)
     async with redis_store(f"{server.url}?client_name=there") as store:
         yield store
-
-
-class Noted:
-    """A writer that notes what its store says."""
-
-    def __init__(self) -> None:
-        self.cancelled = 0
-        self.lost: list[Code] = []
-
-    def cancel(self) -> None:
-        self.cancelled += 1
-
-    def lose(self, failure: Failure) -> None:
-        self.lost.append(failure.code)
-
-    def hold(self) -> None:
-        pass
-
-    def resume(self) -> None:
-        pass
-
-
-def nothing() -> None:
-    """A reader who only has to be there."""
 
 
 async def test_a_log_is_joined_in_the_middle_and_followed_to_its_end(here: SharedStore, there: SharedStore) -> None:

@@ -15,7 +15,7 @@ from tokenwire.testing import ChaosProxy, Cut
 from .contract import until, write
 from .record import FINISHED, STARTED, info
 from .redis_server import RedisServer, redis_store
-from .test_redis_shared import Noted, nothing
+from .shared_stores import Noted, nothing
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 

@@ -9,8 +9,8 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
+from ..loop_thread import LoopThread
 from .chat import ChatClient
-from .loop_thread import LoopThread
 from .queue import Content
 from .state import Snapshot
 

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from .loop_thread import LoopThread
+from ..loop_thread import LoopThread
+from .hosted import Hosted
 from .received import PATIENCE, Received
 from .reply import Reply
 from .upstream import ScriptedUpstream
 
 
-class ThreadedUpstream:
+class ThreadedUpstream(Hosted):
     """A `ScriptedUpstream` in a daemon thread with a loop of its own; the same calls, but they block."""
 
     def __init__(self, upstream: ScriptedUpstream) -> None:
+        super().__init__(upstream, "scripted upstream")
         self._upstream = upstream
-
-    def __enter__(self) -> Self:
-        self._thread = LoopThread("scripted upstream")
-        try:
-            self._thread.wait(self._upstream.__aenter__())
-        except BaseException:
-            self._thread.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._thread.wait(self._upstream.__aexit__())
-        finally:
-            self._thread.stop()
 
     @property
     def base_url(self) -> str:
@@ -71,11 +58,11 @@ class ThreadedUpstream:
 
     def received(self, n: int = 1, timeout: float | None = PATIENCE) -> ThreadedReceived:
         """Returns the `n`th request, once it has arrived."""
-        return ThreadedReceived(self._thread.wait(self._upstream.received(n, timeout)), self._thread)
+        return ThreadedReceived(self._thread.run(self._upstream.received(n, timeout)), self._thread)
 
     def until(self, condition: Callable[[], bool], timeout: float | None = PATIENCE) -> None:
         """Returns once a condition holds; it is called in the upstream's thread."""
-        self._thread.wait(self._upstream.until(condition, timeout))
+        self._thread.run(self._upstream.until(condition, timeout))
 
 
 class ThreadedReceived:
@@ -123,19 +110,19 @@ class ThreadedReceived:
 
     def step(self, n: int = 1, timeout: float | None = PATIENCE) -> None:
         """As `Received.step`."""
-        self._thread.wait(self._request.step(n, timeout))
+        self._thread.run(self._request.step(n, timeout))
 
     def release(self) -> None:
         """As `Received.release`."""
-        self._thread.wait(self._release())
+        self._thread.run(self._release())
 
     def wait_finished(self, timeout: float | None = PATIENCE) -> None:
         """As `Received.wait_finished`."""
-        self._thread.wait(self._request.wait_finished(timeout))
+        self._thread.run(self._request.wait_finished(timeout))
 
     def wait_closed(self, timeout: float | None = PATIENCE) -> float:
         """As `Received.wait_closed`."""
-        return self._thread.wait(self._request.wait_closed(timeout))
+        return self._thread.run(self._request.wait_closed(timeout))
 
     async def _release(self) -> None:
         self._request.release()
