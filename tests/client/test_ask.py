@@ -98,10 +98,16 @@ async def test_a_refusal_and_a_failure(url: str, upstream: ThreadedUpstream, wir
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_lost_connection_is_taken_up_again(url: str, upstream: ThreadedUpstream, wire: AskWire) -> None:
     deltas = [f"{number} " for number in range(200)]
-    upstream.default = Reply(text=deltas, write_sizes=(300,))
-    cuts = [Cut(after=700, ending="reset"), Cut(after=900), Cut(after=1100, ending="reset")]
-    async with ChaosProxy(url, cuts) as proxy:
-        assert await whole(ask(proxy.url, "Count", wire=wire)) == "".join(deltas)
+    upstream.reply(Reply(text=deltas, hold=True))
+    cuts = [Cut(after=2000, ending="reset"), Cut(after=900), Cut(after=1100, ending="reset")]
+    async with ChaosProxy(url, cuts) as proxy, aclosing(ask(proxy.url, "Count", wire=wire)) as answer:
+        first = asyncio.ensure_future(anext(answer))
+        request = await asyncio.to_thread(upstream.received)
+        await asyncio.to_thread(request.step)
+        # a reset may take along what was received but not yet read, and without an offset there is no going on
+        shown = await first
+        await asyncio.to_thread(request.release)
+        assert shown + await whole(answer) == "".join(deltas)
     assert len(upstream.requests) == 1
 
 
