@@ -11,7 +11,7 @@ Fields beyond AG-UI (``finishReason``, ``model`` and the shape of ``usage`` in `
 clients read (docs/wires/tanstack.md 2.1); AG-UI clients ignore them.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,7 +25,10 @@ class Usage(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     completion_tokens: int | None = None
     total_tokens: int | None = None
     cached_tokens: int | None = None
+    """Of the prompt's, those read from a cache."""
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    """Of the prompt's, those written to one."""
 
 
 class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="type", rename="camel", omit_defaults=True):
@@ -104,10 +107,58 @@ class ReasoningMessageEnd(_Event, frozen=True, tag="REASONING_MESSAGE_END"):
     message_id: str
 
 
+class ReasoningEncryptedValue(_Event, frozen=True, tag="REASONING_ENCRYPTED_VALUE"):
+    """What the provider wants back with a span of reasoning (``message``), or with a tool call, on later turns.
+
+    Opaque to clients, and to every provider but the one it came from.
+    """
+
+    subtype: Literal["message", "tool-call"]
+    entity_id: str
+    encrypted_value: str
+
+
 class ReasoningEnd(_Event, frozen=True, tag="REASONING_END"):
     """The span is complete."""
 
     message_id: str
+
+
+class ToolCallStart(_Event, frozen=True, tag="TOOL_CALL_START"):
+    """The model calls a tool, as part of a message."""
+
+    tool_call_id: str
+    tool_call_name: str
+    parent_message_id: str
+
+
+class ToolCallArgs(_Event, frozen=True, tag="TOOL_CALL_ARGS"):
+    """More of a call's arguments: text that is JSON once it is complete."""
+
+    tool_call_id: str
+    delta: str
+
+
+class ToolCallEnd(_Event, frozen=True, tag="TOOL_CALL_END"):
+    """The arguments are complete."""
+
+    tool_call_id: str
+
+
+class ToolCallResult(_Event, frozen=True, tag="TOOL_CALL_RESULT"):
+    """What a tool that ran here gave."""
+
+    message_id: str
+    tool_call_id: str
+    content: str
+    role: Literal["tool"] = "tool"
+
+
+class Custom(_Event, frozen=True, tag="CUSTOM"):
+    """Something of the application's own: any JSON under a name."""
+
+    name: str
+    value: Any
 
 
 Event = (
@@ -121,7 +172,13 @@ Event = (
     | ReasoningMessageStart
     | ReasoningMessageContent
     | ReasoningMessageEnd
+    | ReasoningEncryptedValue
     | ReasoningEnd
+    | ToolCallStart
+    | ToolCallArgs
+    | ToolCallEnd
+    | ToolCallResult
+    | Custom
 )
 
 Terminal = RunFinished | RunError

@@ -24,7 +24,17 @@ class Media(msgspec.Struct, frozen=True, tag="media"):
     detail: str | None = None
 
 
-Part = Text | Media
+class Reasoning(msgspec.Struct, frozen=True, tag="reasoning"):
+    """What an assistant thought in an earlier turn. Only signed reasoning is kept: no provider wants the other back.
+
+    ``signature`` is what ``REASONING_ENCRYPTED_VALUE`` carried, opaque but to the codec that made it.
+    """
+
+    text: str
+    signature: str
+
+
+Part = Text | Media | Reasoning
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -33,6 +43,8 @@ class ToolCall(msgspec.Struct, frozen=True):
     id: str
     name: str
     arguments: str
+    signature: str | None = None
+    """As in :class:`Reasoning`."""
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What a provider is: a codec that builds one HTTP call and reads its answer as events."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -11,18 +11,58 @@ from ..messages import Message
 from ..secret import Secret
 
 
+Api = Literal["openai-chat", "openai-responses", "anthropic", "gemini", "ollama"]
+Effort = Literal["off", "low", "medium", "high"]
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seconds that an answer of one target may take, part by part; ``None`` where it has no limit of its own."""
+
+    connect: float | None = None
+    first_token: float | None = None
+    """From the question to the first piece of text, reasoning or a tool call."""
+    between_tokens: float | None = None
+    answer: float | None = None
+    """From the question to the end."""
+
+
+class Quirks(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider departs from the API it speaks otherwise. Data: a codec reads what concerns it."""
+
+    key_header: str = "authorization"
+    """The header that carries the key: ``authorization`` (as a bearer token), ``api-key`` …"""
+    path: str | None = None
+    """Follows the base URL in place of the API's own path."""
+    query: str = ""
+    """Follows the path, after ``?``."""
+    max_tokens_field: str = "max_tokens"
+    reasoning_field: Literal["reasoning_effort", "reasoning", "none"] = "none"
+    """How a chat completion is told how much to think."""
+    stream_options: bool = True
+    """Whether it knows ``stream_options``, and so reports usage."""
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Where one model is, and how it is asked."""
 
     name: str
     """As requests and clients know it."""
     provider: str
+    """As the configuration names it: ``openai``, ``groq`` …"""
+    api: Api = "openai-chat"
+    """Which codec speaks to it."""
     model: str
     """As the upstream knows it."""
     base_url: str
     key: Secret | None = None
+    quirks: Quirks = Quirks()
     temperature: float | None = None
     max_tokens: int | None = None
+    reasoning: Effort | None = None
+    """How much it thinks before it speaks; ``None`` leaves that to the provider."""
+    params: dict[str, Any] = {}
+    """Further fields of the request's body, in the upstream's own words; they win over everything."""
+    timeouts: Timeouts = Timeouts()
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +80,8 @@ class HttpCall(NamedTuple):
     url: str
     headers: Mapping[str, str]
     body: bytes
+    connect_seconds: float | None = None
+    """How long a connection may take to be made; ``None`` leaves that to the transport."""
 
     def __repr__(self) -> str:
         # the headers hold a key, the body a conversation
@@ -53,6 +95,17 @@ class Answer(NamedTuple):
     usage: events.Usage | None
 
 
+def sealed(api: Api, value: str) -> str:
+    """A provider's signature as clients carry it: marked, so that it never goes to a provider it is not of."""
+    return f"{api}:{value}"
+
+
+def unsealed(api: Api, signature: str | None) -> str | None:
+    """The provider's own signature again; ``None`` where it is of another API."""
+    kind, _, value = (signature or "").partition(":")
+    return value if kind == api else None
+
+
 class Parser(Protocol):
     """Reads the body of one successful answer. Sans-IO: any cut of the bytes gives the same text.
 
@@ -62,8 +115,9 @@ class Parser(Protocol):
     outcome: Answer | UpstreamFailure | None
     """Set once the answer is known to be complete, or to have failed; whatever follows is of no interest."""
 
-    tokens: int
-    """Pieces of text so far: for most models a token each."""
+    @property
+    def tokens(self) -> int:
+        """Pieces of text so far: for most models a token each."""
 
     def feed(self, data: bytes) -> list[events.Event]:
         """The events of these bytes. Text that arrived together comes as one delta."""

@@ -14,13 +14,12 @@ import msgspec
 
 from .. import events
 from ..errors import Code, UpstreamFailure
-from ..messages import Media, Message, Part, Text
-from ..wire import sse
+from ..messages import Media, Message, Part, Reasoning, Text
+from .answer import SseFraming, StreamParser, quote
 from .base import Answer, HttpCall, Prompt, Target
 
 _json = msgspec.json.Encoder()
 
-_QUOTED_BYTES = 64 * 1024
 _DAY = 86_400
 
 _AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}
@@ -113,77 +112,26 @@ class _Chunk(msgspec.Struct, gc=False):
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
-class ChatParser:
-    """Reads one streamed chat completion. See :class:`tokenwire.providers.base.Parser`."""
+class ChatParser(StreamParser):
+    """Reads one streamed chat completion. Complete after a finish reason, with or without ``[DONE]``."""
 
     def __init__(self, message_id: str) -> None:
-        self.outcome: Answer | UpstreamFailure | None = None
-        self.tokens = 0
-        self._first_id = message_id
-        self._sse = sse.Parser()
-        self._kind: str | None = None
-        self._messages = 0
-        self._message_open = False
-        self._reasoning_open = False
-        self._texts: list[str] = []
-        self._happened: list[events.Event] = []
+        super().__init__(message_id, SseFraming())
         self._reason: events.FinishReason | None = None
         self._usage: events.Usage | None = None
 
-    def feed(self, data: bytes) -> list[events.Event]:
-        """More of the body."""
-        try:
-            messages = self._sse.feed(data)
-        except sse.TooLong:
-            messages = []
-            self.outcome = UpstreamFailure(Code.upstream_malformed, detail="an event without end")
-        return self._read(messages)
+    def complete(self) -> Answer | None:
+        """See :class:`.answer.StreamParser`."""
+        return None if self._reason is None else Answer(self._reason, self._usage)
 
-    def end(self) -> list[events.Event]:
-        """The body ended. Complete after a finish reason, with or without ``[DONE]``; else truncated."""
-        if self.outcome is not None:
-            return []
-        happened = self._read(self._sse.end())
-        if isinstance(self.outcome, UpstreamFailure) and self.outcome.code is Code.upstream_malformed:
-            self.outcome = None  # not nonsense: the half of an event that the cut left
-        if self.outcome is None:
-            if self._reason is None:
-                self.outcome = UpstreamFailure(Code.upstream_truncated, detail="the body ended before the answer did")
-            else:
-                self._complete()
-                happened += self.close()
-        return happened
-
-    def close(self) -> list[events.Event]:
-        """Ends what is open."""
-        ends = self._end_reasoning()
-        if self._message_open:
-            self._message_open = False
-            ends.append(events.TextMessageEnd(self._message_id))
-        return ends
-
-    def _read(self, messages: list[sse.Message]) -> list[events.Event]:
-        for message in messages:
-            if self.outcome is not None:
-                break
-            if message.data == b"[DONE]":
-                self._complete()
-            else:
-                self._chunk(message.data)
-        self._flush()
-        if isinstance(self.outcome, Answer):
-            self._happened += self.close()
-        happened, self._happened = self._happened, []
-        return happened
-
-    def _chunk(self, data: bytes) -> None:
-        try:
-            chunk = _decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {_quote(data)}")
+    def read(self, message: bytes) -> None:
+        """See :class:`.answer.StreamParser`."""
+        if message == b"[DONE]":
+            self.outcome = Answer(self._reason or "stop", self._usage)
             return
+        chunk = _decode_chunk(message)
         if chunk.object == "error":  # the whole chunk is one: older vLLMs
-            self._fail(data)
+            self._fail(message)
             return
         if chunk.error is not _ABSENT and bytes(chunk.error) != b"null":
             self._fail(bytes(chunk.error))
@@ -193,9 +141,9 @@ class ChatParser:
             delta = choice.delta
             if delta is not None:
                 if reasoning := delta.reasoning_content or delta.reasoning:
-                    self._say("reasoning", reasoning)
+                    self.narration.reasoning(reasoning)
                 if text := delta.content or delta.refusal:
-                    self._say("text", text)
+                    self.narration.text(text)
             if choice.finish_reason == "error":
                 self.outcome = UpstreamFailure(Code.upstream_error, detail="finish_reason error")
             elif choice.finish_reason:
@@ -204,69 +152,13 @@ class ChatParser:
             self._usage = _usage(chunk.usage) or self._usage
 
     def _fail(self, error: bytes) -> None:
-        self.outcome = UpstreamFailure(_error_code(error), detail=_quote(error))
-
-    def _say(self, kind: str, text: str) -> None:
-        self.tokens += 1
-        if self._kind != kind:
-            self._flush()
-            self._kind = kind
-            self._happened += self._begin_text() if kind == "text" else self._begin_reasoning()
-        self._texts.append(text)
-
-    def _begin_text(self) -> list[events.Event]:
-        return self._end_reasoning() or self._begin_message()
-
-    def _begin_reasoning(self) -> list[events.Event]:
-        """Reasoning belongs to the message that is open, and stands before its text.
-
-        The message is begun first: a client that joins rebuilds its bubble at the message's start, and would drop
-        reasoning that came before (docs/wires/tanstack.md 5.4). Reasoning after text begins another message: under
-        the same one the newest client would show that text twice.
-        """
-        begun = self.close() + self._begin_message()
-        self._reasoning_open = True
-        span = self._span_id
-        return [*begun, events.ReasoningStart(span), events.ReasoningMessageStart(span, "reasoning")]
-
-    def _begin_message(self) -> list[events.Event]:
-        self._messages += 1
-        self._message_open = True
-        return [events.TextMessageStart(self._message_id, "assistant")]
-
-    def _end_reasoning(self) -> list[events.Event]:
-        if not self._reasoning_open:
-            return []
-        self._reasoning_open = False
-        return [events.ReasoningMessageEnd(self._span_id), events.ReasoningEnd(self._span_id)]
-
-    @property
-    def _message_id(self) -> str:
-        return self._first_id if self._messages == 1 else f"{self._first_id}-{self._messages}"
-
-    @property
-    def _span_id(self) -> str:
-        return f"{self._message_id}-reasoning"
-
-    def _flush(self) -> None:
-        # one delta for all text of a read: a client draws one event a tick, however fast they come
-        if not self._texts:
-            return
-        text = self._texts[0] if len(self._texts) == 1 else "".join(self._texts)
-        self._texts.clear()
-        if self._kind == "text":
-            self._happened.append(events.TextMessageContent(self._message_id, text))
-        else:
-            self._happened.append(events.ReasoningMessageContent(self._span_id, text))
-
-    def _complete(self) -> None:
-        self.outcome = Answer(self._reason or "stop", self._usage)
+        self.outcome = UpstreamFailure(_error_code(error), detail=quote(error))
 
 
 def _row(message: Message) -> dict[str, Any] | None:
     """A message in this API's shape; ``None`` where nothing of it can be sent."""
     content: str | list[dict[str, Any]]
-    if all(isinstance(part, Text) for part in message.content):
+    if not any(isinstance(part, Media) for part in message.content):
         content = message.text
     else:
         content = [shape for part in message.content if (shape := _part(part)) is not None]
@@ -288,6 +180,8 @@ def _part(part: Part) -> dict[str, Any] | None:
     """A content part (docs/wires/tanstack.md 1.6, step 5); what this API has no shape for is left out."""
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
+    if isinstance(part, Reasoning):
+        return None
     if part.kind == "image":
         image = {"url": part.url or _data_url(part, "image/png")}
         return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
@@ -337,10 +231,6 @@ def _error_code(error: bytes) -> Code:
     if known.code == 429 or any("rate_limit" in word for word in (known.code, known.type) if isinstance(word, str)):
         return Code.upstream_rate_limited
     return Code.upstream_error
-
-
-def _quote(data: bytes) -> str:
-    return data[:_QUOTED_BYTES].decode("utf-8", "replace")
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:

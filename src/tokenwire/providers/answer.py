@@ -1,0 +1,117 @@
+"""The reading of one streamed answer, as far as the providers agree on it."""
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import msgspec
+
+from .. import events
+from ..errors import Code, UpstreamFailure
+from ..wire import sse
+from .base import Answer
+from .narration import Narration
+
+QUOTED_BYTES = 64 * 1024
+"""Of what an upstream said, as much as a failure's detail may hold."""
+
+
+class TooLong(ValueError):
+    """A message outgrew every reason."""
+
+
+class Framing(Protocol):
+    """How a body is cut into messages. Sans-IO."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that these bytes complete. Raises :class:`TooLong`."""
+
+    def end(self) -> list[bytes]:
+        """What the end of the body leaves, where it may be a message."""
+
+
+class SseFraming:
+    """A message is the data of a server-sent event."""
+
+    def __init__(self) -> None:
+        self._parser = sse.Parser()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """See :class:`Framing`."""
+        try:
+            return [message.data for message in self._parser.feed(data)]
+        except sse.TooLong:
+            raise TooLong from None
+
+    def end(self) -> list[bytes]:
+        """See :class:`Framing`."""
+        return [message.data for message in self._parser.end()]
+
+
+class StreamParser(ABC):
+    """Reads one streamed answer. See :class:`tokenwire.providers.base.Parser`.
+
+    A codec's parser reads message by message (:meth:`read`): it tells ``narration`` what was said, and sets
+    ``outcome`` once the answer is complete or has failed. What is not forgiven is a stream that ends before the model
+    said it was finished: that is a truncated answer, never a complete one.
+    """
+
+    def __init__(self, message_id: str, framing: Framing) -> None:
+        self.outcome: Answer | UpstreamFailure | None = None
+        self.narration = Narration(message_id)
+        self._framing = framing
+
+    @abstractmethod
+    def read(self, message: bytes) -> None:
+        """One message. May raise what msgspec and the reading of text raise: the answer is then malformed."""
+
+    @abstractmethod
+    def complete(self) -> Answer | None:
+        """The answer, if all there was to say of it has been said: asked where the body ends without saying so."""
+
+    @property
+    def tokens(self) -> int:
+        """Pieces so far."""
+        return self.narration.tokens
+
+    def feed(self, data: bytes) -> list[events.Event]:
+        """More of the body."""
+        try:
+            messages = self._framing.feed(data)
+        except TooLong:
+            messages = []
+            self.outcome = UpstreamFailure(Code.upstream_malformed, detail="a message without end")
+        return self._read(messages)
+
+    def end(self) -> list[events.Event]:
+        """The body ended."""
+        if self.outcome is not None:
+            return []
+        happened = self._read(self._framing.end())
+        if isinstance(self.outcome, UpstreamFailure) and self.outcome.code is Code.upstream_malformed:
+            self.outcome = None  # not nonsense: the half of a message that the cut left
+        if self.outcome is None:
+            self.outcome = self.complete() or UpstreamFailure(
+                Code.upstream_truncated, detail="the body ended before the answer did"
+            )
+            if isinstance(self.outcome, Answer):
+                happened += self.narration.close()
+        return happened
+
+    def close(self) -> list[events.Event]:
+        """Ends what is open."""
+        return self.narration.close()
+
+    def _read(self, messages: list[bytes]) -> list[events.Event]:
+        for message in messages:
+            if self.outcome is not None:
+                break
+            try:
+                self.read(message)
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {quote(message)}")
+        return self.narration.close() if isinstance(self.outcome, Answer) else self.narration.take()
+
+
+def quote(data: bytes) -> str:
+    """What an upstream sent, for the detail of a failure."""
+    return data[:QUOTED_BYTES].decode("utf-8", "replace")

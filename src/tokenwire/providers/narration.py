@@ -1,0 +1,175 @@
+"""What a model says, told as events: the one place that knows which event may follow which.
+
+A codec says what it reads (:meth:`Narration.text`, :meth:`Narration.reasoning`, :meth:`Narration.begin_call` …) in
+whatever order it comes, and the events are legal. Deltas that were read together become one: a client draws one
+event a tick, however fast they come.
+"""
+
+from typing import Literal
+
+from .. import events
+
+_Speaking = tuple[Literal["text", "reasoning", "call"], str] | None
+
+
+class Narration:
+    """One answer as it is told. ``message_id`` is that of its first message; later ones are made from it.
+
+    A message has its reasoning first, then its text, then its tool calls; what comes in another order begins the next
+    message. It is begun before its reasoning: a client that joins rebuilds its bubble at the message's start, and
+    would drop reasoning that came before (docs/wires/tanstack.md 5.4). Text after reasoning after text would be shown
+    twice by the newest client, and text after a tool call by the legacy one, under the same message (2.2, 2.3).
+    """
+
+    def __init__(self, message_id: str) -> None:
+        self.tokens = 0
+        """Pieces so far: for most models a token each."""
+        self._first_id = message_id
+        self._message_id = ""
+        self._messages = 0
+        self._begun: Literal["nothing", "reasoning", "text", "calls"] = "nothing"
+        """How far the open message has come; ``nothing`` when none is open."""
+        self._span_id = ""
+        self._spans = 0
+        self._span_open = False
+        self._thought_open = False
+        self._calls: dict[str, None] = {}
+        self._speaking: _Speaking = None
+        self._deltas: list[str] = []
+        self._told: list[events.Event] = []
+
+    def text(self, delta: str) -> None:
+        """More text."""
+        if not delta:
+            return
+        self.tokens += 1
+        if self._speaking is None or self._speaking[0] != "text":
+            self._fall_silent()
+            self._end_span()
+            if self._begun in ("nothing", "calls"):
+                self._begin_message()
+            self._begun = "text"
+            self._speaking = ("text", self._message_id)
+        self._deltas.append(delta)
+
+    def reasoning(self, delta: str) -> None:
+        """More reasoning, in the span that is open or in a new one."""
+        if not delta:
+            return
+        self.tokens += 1
+        if self._speaking is None or self._speaking[0] != "reasoning":
+            self._begin_span()
+            if not self._thought_open:
+                self._thought_open = True
+                self._told.append(events.ReasoningMessageStart(self._span_id, "reasoning"))
+            self._speaking = ("reasoning", self._span_id)
+        self._deltas.append(delta)
+
+    def sign(self, signature: str) -> None:
+        """Ends the span of reasoning that is open with its signature. Where none is, it is one that nobody can read."""
+        self._begin_span()
+        self._end_thought()
+        self._told.append(events.ReasoningEncryptedValue("message", self._span_id, signature))
+        self._end_span()
+
+    def end_reasoning(self) -> None:
+        """Ends the span of reasoning that is open, if there is one: what follows is another."""
+        self._fall_silent()
+        self._end_span()
+
+    def begin_call(self, call_id: str, name: str, signature: str | None = None) -> None:
+        """The model calls a tool. ``call_id`` is new in this answer."""
+        self.tokens += 1
+        self._fall_silent()
+        self._end_span()
+        if self._begun == "nothing":
+            self._begin_message()
+        self._begun = "calls"
+        self._calls[call_id] = None
+        self._told.append(events.ToolCallStart(call_id, name, self._message_id))
+        if signature is not None:
+            self._told.append(events.ReasoningEncryptedValue("tool-call", call_id, signature))
+
+    def arguments(self, call_id: str, delta: str) -> None:
+        """More of a call's arguments. Nothing where the call is not open."""
+        if not delta or call_id not in self._calls:
+            return
+        self.tokens += 1
+        if self._speaking != ("call", call_id):
+            self._fall_silent()
+            self._speaking = ("call", call_id)
+        self._deltas.append(delta)
+
+    def end_call(self, call_id: str) -> None:
+        """A call's arguments are complete. Nothing where the call is not open."""
+        if call_id in self._calls:
+            self._fall_silent()
+            del self._calls[call_id]
+            self._told.append(events.ToolCallEnd(call_id))
+
+    def take(self) -> list[events.Event]:
+        """What there is to tell since the last time."""
+        if self._deltas:
+            self._flush()
+        told, self._told = self._told, []
+        return told
+
+    def close(self) -> list[events.Event]:
+        """The same, and the ends of all that is open."""
+        self._fall_silent()
+        self._end_span()
+        for call_id in tuple(self._calls):
+            self.end_call(call_id)
+        self._end_message()
+        return self.take()
+
+    def _fall_silent(self) -> None:
+        if self._deltas:
+            self._flush()
+        self._speaking = None
+
+    def _flush(self) -> None:
+        delta = self._deltas[0] if len(self._deltas) == 1 else "".join(self._deltas)
+        self._deltas.clear()
+        match self._speaking:
+            case ("text", name):
+                self._told.append(events.TextMessageContent(name, delta))
+            case ("reasoning", name):
+                self._told.append(events.ReasoningMessageContent(name, delta))
+            case ("call", name):
+                self._told.append(events.ToolCallArgs(name, delta))
+
+    def _begin_message(self) -> None:
+        self._end_message()
+        self._messages += 1
+        self._spans = 0
+        self._message_id = self._first_id if self._messages == 1 else f"{self._first_id}-{self._messages}"
+        self._told.append(events.TextMessageStart(self._message_id, "assistant"))
+
+    def _end_message(self) -> None:
+        if self._begun != "nothing":
+            self._begun = "nothing"
+            self._told.append(events.TextMessageEnd(self._message_id))
+
+    def _begin_span(self) -> None:
+        self._fall_silent()
+        if self._span_open:
+            return
+        if self._begun != "reasoning":
+            self._begin_message()
+        self._begun = "reasoning"
+        self._spans += 1
+        self._span_id = f"{self._message_id}-reasoning" + (f"-{self._spans}" if self._spans > 1 else "")
+        self._span_open = True
+        self._told.append(events.ReasoningStart(self._span_id))
+
+    def _end_thought(self) -> None:
+        if self._thought_open:
+            self._thought_open = False
+            self._told.append(events.ReasoningMessageEnd(self._span_id))
+
+    def _end_span(self) -> None:
+        if self._span_open:
+            self._end_thought()
+            self._span_open = False
+            self._told.append(events.ReasoningEnd(self._span_id))
