@@ -102,7 +102,7 @@ def mistake(folder: Path, text: str, environ: dict[str, str] | None = None, mode
 def test_every_key_does_something(tmp_path: Path) -> None:
     config = read(tmp_path, EVERYTHING, {"MY_KEY": KEY})
     assert config.default_model == "fast"
-    fast, near, plain = (config.targets[name] for name in ("fast", "near", "plain"))
+    fast, near, plain = (config.models[name].first for name in ("fast", "near", "plain"))
     assert fast.key is not None
     assert fast.key.reveal() == KEY
     assert msgspec.structs.replace(fast, key=None) == Target(
@@ -115,7 +115,11 @@ def test_every_key_does_something(tmp_path: Path) -> None:
     )
     assert (near.provider, near.model) == ("local", "smollm2")
     assert (plain.base_url, plain.model, plain.key) == ("http://127.0.0.1:11434/v1", "qwen3", None)
-    assert config.descriptions == {"fast": "Quick.", "near": "", "plain": ""}
+    assert {model.name: model.description for model in config.models.values()} == {
+        "fast": "Quick.",
+        "near": "",
+        "plain": "",
+    }
     assert config.personas == {
         "support-agent": Persona(
             system="You help people.",
@@ -150,7 +154,7 @@ def test_every_key_does_something(tmp_path: Path) -> None:
 def test_one_model_is_enough(tmp_path: Path) -> None:
     config = read(tmp_path, MODEL)
     assert config.default_model == "small"
-    assert config.targets["small"].key is None
+    assert config.models["small"].first.key is None
     assert config.origins == ()
     assert config.limits == Limits()
     graces = [config.disconnect.grace(wire, "/api/chat") for wire in ("rais", "tanstack", "tanstack-legacy")]
@@ -165,14 +169,14 @@ def test_the_first_model_is_the_default(tmp_path: Path) -> None:
 def test_a_model_of_the_file_can_be_made_the_default(tmp_path: Path) -> None:
     config = read(tmp_path, MODEL + MODEL.replace("small", "second"), model="second")
     assert config.default_model == "second"
-    assert list(config.targets) == ["small", "second"]
+    assert list(config.models) == ["small", "second"]
 
 
 def test_a_file_of_weights_can_be_the_default_beside_the_models_of_a_file(tmp_path: Path) -> None:
     config = read(tmp_path, MODEL, model="local:a.gguf")
-    target = config.targets[config.default_model]
+    target = config.models[config.default_model].first
     assert (target.provider, target.model) == ("local", "a.gguf")
-    assert "small" in config.targets
+    assert "small" in config.models
 
 
 @pytest.mark.parametrize(
@@ -199,7 +203,7 @@ def test_without_a_file_the_environment_says_which_model(
     environ: dict[str, str], model: str | None, expected: tuple[str, str, str, str | None]
 ) -> None:
     config = load(None, environ, model)
-    (target,) = config.targets.values()
+    ((target,),) = (model.targets for model in config.models.values())
     assert config.default_model == target.name
     assert (target.provider, target.model, target.base_url, target.key and target.key.reveal()) == expected
     assert config.origins is None
@@ -311,7 +315,7 @@ def test_a_base_url_that_nothing_can_be_asked_at(tmp_path: Path, url: str) -> No
 )
 def test_a_base_url_that_something_can_be_asked_at(tmp_path: Path, url: str) -> None:
     config = read(tmp_path, MODEL.replace("http://model.example/v1", url))
-    assert config.targets["small"].base_url == url.rstrip("/")
+    assert config.models["small"].first.base_url == url.rstrip("/")
 
 
 def test_a_key_that_is_not_set_is_named(tmp_path: Path) -> None:
@@ -332,7 +336,7 @@ def test_a_key_that_no_header_holds_is_not_shown(tmp_path: Path, key: str) -> No
 
 def test_a_key_may_be_wanted_by_nobody(tmp_path: Path) -> None:
     config = read(tmp_path, '[models.small]\nprovider = "groq"\nkey_env = ""\n', {"GROQ_API_KEY": KEY})
-    assert config.targets["small"].key is None
+    assert config.models["small"].first.key is None
 
 
 def test_a_mistake_in_a_model_that_is_not_the_default_is_found(tmp_path: Path) -> None:
@@ -357,7 +361,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_no_way_of_showing_a_configuration_shows_a_key(tmp_path: Path) -> None:
     config = read(tmp_path, MODEL + 'key_env = "MY_KEY"\n', {"MY_KEY": KEY})
-    target = config.targets["small"]
+    target = config.models["small"].first
     assert target.key is not None
     for shown in (
         repr(config),

@@ -21,6 +21,7 @@ class Code(StrEnum):
 
     bad_json = "bad_json"
     bad_request = "bad_request"
+    unauthenticated = "unauthenticated"
     forbidden_origin = "forbidden_origin"
     not_found = "not_found"
     unknown_run = "unknown_run"
@@ -34,8 +35,13 @@ class Code(StrEnum):
     internal = "internal"
 
     upstream_auth = "upstream_auth"
+    upstream_quota = "upstream_quota"
+    upstream_unknown_model = "upstream_unknown_model"
     upstream_rate_limited = "upstream_rate_limited"
+    upstream_overloaded = "upstream_overloaded"
     upstream_rejected = "upstream_rejected"
+    context_too_long = "context_too_long"
+    content_filtered = "content_filtered"
     upstream_unavailable = "upstream_unavailable"
     upstream_timeout = "upstream_timeout"
     upstream_truncated = "upstream_truncated"
@@ -53,6 +59,7 @@ class Code(StrEnum):
 _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.bad_json: (400, "The request body is not valid JSON."),
     Code.bad_request: (422, "The request is not a chat request."),
+    Code.unauthenticated: (401, "Who is asking? Sign in, or send a valid key."),
     Code.forbidden_origin: (403, "This origin is not allowed."),
     Code.not_found: (404, "There is nothing at this address."),
     Code.unknown_run: (404, "There is no such run, or it is no longer kept."),
@@ -65,8 +72,13 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.overloaded: (503, "The server is at its limit. Try again in a moment."),
     Code.internal: (500, "Something went wrong on the server."),
     Code.upstream_auth: (502, "The server's access to the model was refused."),
+    Code.upstream_quota: (502, "The server's account with the model's provider is used up."),
+    Code.upstream_unknown_model: (502, "The model's provider does not know the model."),
     Code.upstream_rate_limited: (429, "The model is busy. Try again in a moment."),
+    Code.upstream_overloaded: (503, "The model's provider is overloaded. Try again in a moment."),
     Code.upstream_rejected: (400, "The model did not accept this conversation."),
+    Code.context_too_long: (400, "The conversation is too long for this model."),
+    Code.content_filtered: (400, "The model's provider does not answer this."),
     Code.upstream_unavailable: (502, "The model could not be reached."),
     Code.upstream_timeout: (504, "The model did not answer in time."),
     Code.upstream_truncated: (502, "The answer broke off: the connection to the model was lost."),

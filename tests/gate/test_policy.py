@@ -9,7 +9,7 @@ from tokenwire.config import Config, load
 from tokenwire.errors import Code, Refusal
 from tokenwire.gate.policy import decide
 from tokenwire.messages import Message, ToolCall, message
-from tokenwire.providers.base import Prompt
+from tokenwire.providers.base import Prompt, with_defaults
 from tokenwire.wire.request import ChatRequest, Options
 
 FILE = """
@@ -58,7 +58,7 @@ def config(tmp_path: Path) -> Config:
 def ask(config: Config, *messages: Message, **options: Any) -> tuple[str, Prompt]:
     """The model that is asked, and what."""
     grant = decide(config, ChatRequest(messages or ASKED, Options(**options)))
-    return grant.target.name, grant.prompt
+    return grant.model.name, with_defaults(grant.prompt, grant.model.first)
 
 
 def test_without_a_wish_the_default_model_is_asked_as_it_is_configured(config: Config) -> None:

@@ -186,12 +186,12 @@ def test_an_event_without_end_is_malformed() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        ({"message": "no", "code": 502}, Code.upstream_error),
+        ({"message": "no", "code": 502}, Code.upstream_unavailable),
         ({"message": "no", "code": 429}, Code.upstream_rate_limited),
         ({"message": "no", "code": "rate_limit_exceeded"}, Code.upstream_rate_limited),
         ({"message": "no", "type": "rate_limit_error"}, Code.upstream_rate_limited),
         ({}, Code.upstream_error),
-        ("overloaded", Code.upstream_error),
+        ("overloaded", Code.upstream_overloaded),
         ([], Code.upstream_error),
     ],
 )
@@ -330,7 +330,7 @@ def test_a_message_of_which_nothing_can_be_sent_is_left_out() -> None:
         (502, Code.upstream_unavailable),
         (503, Code.upstream_unavailable),
         (504, Code.upstream_timeout),
-        (529, Code.upstream_unavailable),
+        (529, Code.upstream_overloaded),
     ],
 )
 def test_a_status_is_a_code_and_the_body_is_for_the_log_only(status: int, code: Code) -> None:

@@ -37,6 +37,6 @@ def test_a_configuration_may_name_it(name: str, preset: Preset, tmp_path: Path) 
     file = tmp_path / "tokenwire.toml"
     file.write_text(f'[models.it]\nprovider = "{name}"\nmodel = "m"\n')
     environ = {preset.key_env: "sk-test"} if preset.key_env else {}
-    target = load(file, environ).targets["it"]
+    target = load(file, environ).models["it"].first
     assert (target.provider, target.model, target.base_url) == (name, "m", preset.base_url)
     assert (target.key.reveal() if target.key else None) == ("sk-test" if preset.key_env else None)

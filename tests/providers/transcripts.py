@@ -35,7 +35,7 @@ SAID = {
     "vllm-reasoning": Said("\n\nNoon.", Answer("stop", _usage(12, 12)), "\nThe user asks the time."),
     "vllm-error": Said("Noo", Code.upstream_error),
     "openrouter": Said("Noon!", Answer("stop", _usage(7, 6, 0, 3)), "Easy: noon."),
-    "openrouter-error": Said("No", Code.upstream_error),
+    "openrouter-error": Said("No", Code.upstream_unavailable),
     "openrouter-rate-limit": Said("", Code.upstream_rate_limited),
     "together": Said("Midday", Answer("stop", _usage(38, 3))),
     "ollama": Said("It's noon", Answer("stop", _usage(30, 4))),

@@ -157,7 +157,7 @@ def _port(text: str) -> int:
 def _banner(config: Config, host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     url = f"http://{shown}:{port}"
-    target = config.targets[config.default_model]
+    target = config.models[config.default_model].first
     model = target.name if target.name == target.model else f"{target.name} = {target.model}"
     where = "embedded, on this machine" if target.provider == "local" else f"{target.provider}, {target.base_url}"
     return f"""

@@ -6,7 +6,8 @@ from typing import NamedTuple, TypeVar
 from ..config import Config, Persona
 from ..errors import Code, Refusal
 from ..messages import Message, message
-from ..providers.base import Prompt, Target
+from ..providers.base import Prompt
+from ..routing.model import Model
 from ..wire.request import ChatRequest, Options
 
 logger = logging.getLogger("tokenwire.gate")
@@ -19,7 +20,7 @@ _Number = TypeVar("_Number", int, float)
 class Grant(NamedTuple):
     """What will be asked, and of whom."""
 
-    target: Target
+    model: Model
     prompt: Prompt
 
 
@@ -27,19 +28,19 @@ def decide(config: Config, request: ChatRequest) -> Grant:
     """The grant for a request.
 
     A wish outside of what the operator offers is ignored, or with ``policy.refused = "reject"`` refused
-    (:class:`Refusal`, ``refused_choice``). The rest comes from the persona, then from the model's own table.
+    (:class:`Refusal`, ``refused_choice``). The rest comes from the persona, or is left to the model's own targets.
 
     A client's system messages are kept only where the operator has no system prompt of their own.
     """
     options = _allowed(config, request.options)
     persona = config.personas[options.persona] if options.persona is not None else _NOBODY
-    target = config.targets[options.model or persona.model or config.default_model]
+    model = config.models[options.model or persona.model or config.default_model]
     prompt = Prompt(
         messages=_with_system(persona, request.messages),
-        temperature=_first(options.temperature, persona.temperature, target.temperature),
-        max_tokens=_first(options.max_tokens, persona.max_tokens, target.max_tokens),
+        temperature=_first(options.temperature, persona.temperature),
+        max_tokens=_first(options.max_tokens, persona.max_tokens),
     )
-    return Grant(target, prompt)
+    return Grant(model, prompt)
 
 
 def _allowed(config: Config, asked: Options) -> Options:
@@ -69,11 +70,16 @@ def _model(config: Config, name: str | None, provider: str | None) -> str | None
     """The configured model that a request means: by our name, by the upstream's, or any of a provider's."""
     if name is None and provider is None:
         return None
-    offered = [target for target in config.targets.values() if provider in (None, target.provider)]
+    offered = [
+        (model.name, target.model)
+        for model in config.models.values()
+        for target in model.targets
+        if provider in (None, target.provider)
+    ]
     # the default model first, where it is one of several
-    offered.sort(key=lambda target: target.name != config.default_model)
-    ours = [target.name for target in offered if name in (None, target.name)]
-    upstreams = [target.name for target in offered if name == target.model]
+    offered.sort(key=lambda names: names[0] != config.default_model)
+    ours = [own for own, _ in offered if name in (None, own)]
+    upstreams = [own for own, upstream in offered if name == upstream]
     return next(iter(ours + upstreams), None)
 
 

@@ -10,7 +10,6 @@ from ..errors import UpstreamFailure
 from ..messages import Message
 from ..secret import Secret
 
-
 Api = Literal["openai-chat", "openai-responses", "anthropic", "gemini", "ollama"]
 Effort = Literal["off", "low", "medium", "high"]
 
@@ -71,6 +70,15 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     temperature: float | None = None
     max_tokens: int | None = None
+
+
+def with_defaults(prompt: Prompt, target: Target) -> Prompt:
+    """The same, with the target's own parameters where nobody asked for others."""
+    return msgspec.structs.replace(
+        prompt,
+        temperature=target.temperature if prompt.temperature is None else prompt.temperature,
+        max_tokens=target.max_tokens if prompt.max_tokens is None else prompt.max_tokens,
+    )
 
 
 class HttpCall(NamedTuple):

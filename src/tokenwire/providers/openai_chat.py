@@ -5,8 +5,6 @@ status or as an ``error`` object in the stream, ``[DONE]`` may be missing. What 
 before the model said it was finished: that is a truncated answer, never a complete one.
 """
 
-import email.utils
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,12 +13,12 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message, Part, Reasoning, Text
-from .answer import SseFraming, StreamParser, quote
+from .answer import SseFraming, StreamParser
 from .base import Answer, HttpCall, Prompt, Target
+from .refusal import read_error, read_refusal
 
 _json = msgspec.json.Encoder()
 
-_DAY = 86_400
 
 _AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}
 
@@ -59,19 +57,8 @@ class OpenAIChat:
         return ChatParser(message_id)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailure:
-        """The status decides; the body is quoted for the log only."""
-        detail = f"HTTP {status}: {body.decode('utf-8', 'replace')}"
-        if status in (401, 403):
-            return UpstreamFailure(Code.upstream_auth, detail=detail)
-        if status == 429:
-            return UpstreamFailure(Code.upstream_rate_limited, detail=detail, retry_after=_retry_after(headers))
-        if status in (400, 413, 422):
-            return UpstreamFailure(Code.upstream_rejected, detail=detail)
-        if status in (408, 504):
-            return UpstreamFailure(Code.upstream_timeout, detail=detail)
-        if status in (502, 503, 529):
-            return UpstreamFailure(Code.upstream_unavailable, detail=detail, retry_after=_retry_after(headers))
-        return UpstreamFailure(Code.upstream_error, detail=detail)
+        """See :func:`.refusal.read_refusal`."""
+        return read_refusal(status, headers, body)
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -152,7 +139,7 @@ class ChatParser(StreamParser):
             self._usage = _usage(chunk.usage) or self._usage
 
     def _fail(self, error: bytes) -> None:
-        self.outcome = UpstreamFailure(_error_code(error), detail=quote(error))
+        self.outcome = read_error(error)
 
 
 def _row(message: Message) -> dict[str, Any] | None:
@@ -215,30 +202,3 @@ def _usage(reported: msgspec.Raw) -> events.Usage | None:
         cached_tokens=prompt.cached_tokens if prompt else None,
         reasoning_tokens=completion.reasoning_tokens if completion else None,
     )
-
-
-class _Error(msgspec.Struct):
-    code: Any = None
-    type: Any = None
-
-
-def _error_code(error: bytes) -> Code:
-    """An error object in the stream: its ``code`` may be a status, or a word that names one."""
-    try:
-        known = msgspec.json.decode(error, type=_Error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Code.upstream_error
-    if known.code == 429 or any("rate_limit" in word for word in (known.code, known.type) if isinstance(word, str)):
-        return Code.upstream_rate_limited
-    return Code.upstream_error
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    value = headers.get("retry-after", "").strip()
-    if value.isdecimal():
-        return min(int(value[:9]), _DAY)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return min(max(0, round(moment.timestamp() - time.time())), _DAY)

@@ -18,6 +18,8 @@ from ..errors import Code, Refusal
 from ..gate.origin import OriginGate
 from ..providers.local import LocalModels
 from ..providers.transport import open_transport
+from ..routing.model import Model
+from ..routing.router import ModelRouter
 from ..runs.address import open_store
 from ..runs.engine import Engine
 from ..runs.run import Bounds
@@ -55,6 +57,7 @@ class App:
         self.engine: Engine
         self._drain = Drain()
         self.chat: Chat
+        self.router: ModelRouter
         router = Router(
             routes=[
                 self._chat_route("/api/chat", SSE, detect),
@@ -109,7 +112,8 @@ class App:
         """
         runs, limits = self.config.runs, self.config.limits
         async with LocalModels() as local:
-            targets = {name: await local.place(target) for name, target in self.config.targets.items()}
+            models = {name: await _placed(model, local) for name, model in self.config.models.items()}
+            config = msgspec.structs.replace(self.config, models=models)
             transport = open_transport(connect_seconds=runs.connect_seconds)
             store = await open_store(
                 self.config.store,
@@ -119,8 +123,8 @@ class App:
                 patience=runs.store_seconds,
             )
             self.engine = Engine(store, max_runs=limits.runs, bounds=Bounds(limits.run_bytes, limits.ahead_bytes))
-            config = msgspec.structs.replace(self.config, targets=targets)
-            self.chat = Chat(config, self.engine, transport, self._drain)
+            self.router = ModelRouter(models.values(), transport, silence_seconds=runs.silence_seconds)
+            self.chat = Chat(config, self.engine, self.router, self._drain)
             try:
                 yield
             finally:
@@ -155,12 +159,17 @@ class App:
     async def _models(self, _: Request) -> ASGIApp:
         """What a request may ask for."""
         config = self.config
-        models = [{"name": name, "description": config.descriptions[name]} for name in config.targets]
         personas = [
             {"name": name, "description": persona.description, "greeting": persona.greeting}
             for name, persona in config.personas.items()
         ]
-        return JSONResponse({"default": config.default_model, "models": models, "personas": personas})
+        return JSONResponse({"default": config.default_model, "models": self.router.listing(), "personas": personas})
+
+
+async def _placed(model: Model, local: LocalModels) -> Model:
+    return model._replace(
+        choices=tuple([choice._replace(target=await local.place(choice.target)) for choice in model.choices])
+    )
 
 
 async def _page(_: Request) -> ASGIApp:

@@ -10,9 +10,7 @@ from starlette.types import ASGIApp
 from ..config import Config
 from ..errors import Code, Failure, Refusal
 from ..gate.policy import decide
-from ..providers.call import ModelCall
-from ..providers.openai_chat import OpenAIChat
-from ..providers.transport import Transport
+from ..routing.router import ModelRouter
 from ..runs.audience import Audience
 from ..runs.engine import Engine
 from ..runs.log import Log, RunInfo
@@ -37,12 +35,11 @@ ANONYMOUS = ""
 class Chat:
     """The HTTP endpoints (:meth:`ask`, :meth:`join`, :meth:`cancel`), and what every transport shares with them."""
 
-    def __init__(self, config: Config, engine: Engine, transport: Transport, drain: Drain) -> None:
+    def __init__(self, config: Config, engine: Engine, router: ModelRouter, drain: Drain) -> None:
         self._config = config
         self._engine = engine
-        self._transport = transport
+        self._router = router
         self.drain = drain
-        self._provider = OpenAIChat()
 
     @property
     def heartbeat(self) -> float:
@@ -108,13 +105,7 @@ class Chat:
             run_id=asked.run_id or f"run-{secrets.token_urlsafe(16)}",
             wire=wire.name,
         )
-        source = ModelCall(
-            self._provider,
-            grant.target,
-            grant.prompt,
-            self._transport,
-            silence_seconds=self._config.runs.silence_seconds,
-        )
+        source = self._router.source(grant.model, grant.prompt)
         log = await self._engine.start(info, self._config.disconnect.grace(wire.name, route), source)
         return self._with_room(log)
 

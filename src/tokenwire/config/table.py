@@ -1,0 +1,41 @@
+"""What every table of the file is made of."""
+
+import re
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import ConfigError
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
+
+_T = TypeVar("_T")
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table: unknown keys are errors."""
+
+
+def convert(path: Path, place: str, data: object, kind: type[_T]) -> _T:
+    """A table of the file. Raises :class:`ConfigError` with the place of the first mistake."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        problem, _, within = str(error).partition(" - at `$")
+        place = f"{place}{within.rstrip('`')}".lstrip(".") or "top level"
+        raise ConfigError(f"{path}: {place}: {problem}") from None
+
+
+def is_base_url(text: str) -> bool:
+    """Whether it is an http or https address without user, query or fragment."""
+    if not text.isascii() or not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", text):
+        return False
+    try:
+        url = urlsplit(text)
+        return bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
