@@ -41,6 +41,7 @@ class Code(StrEnum):
     upstream_overloaded = "upstream_overloaded"
     upstream_rejected = "upstream_rejected"
     context_too_long = "context_too_long"
+    unsupported_content = "unsupported_content"
     content_filtered = "content_filtered"
     upstream_unavailable = "upstream_unavailable"
     upstream_timeout = "upstream_timeout"
@@ -78,6 +79,7 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.upstream_overloaded: (503, "The model's provider is overloaded. Try again in a moment."),
     Code.upstream_rejected: (400, "The model did not accept this conversation."),
     Code.context_too_long: (400, "The conversation is too long for this model."),
+    Code.unsupported_content: (400, "The model does not take this kind of content."),
     Code.content_filtered: (400, "The model's provider does not answer this."),
     Code.upstream_unavailable: (502, "The model could not be reached."),
     Code.upstream_timeout: (504, "The model did not answer in time."),

@@ -141,7 +141,11 @@ class Provider(Protocol):
     """One upstream API. Stateless."""
 
     def build(self, target: Target, prompt: Prompt) -> HttpCall:
-        """The call that asks for a streamed answer."""
+        """The call that asks for a streamed answer.
+
+        Raises :class:`UpstreamFailure` (``unsupported_content``) for content that this API has no shape for: left out
+        in silence, the model would answer about something it has not seen.
+        """
 
     def parser(self, message_id: str) -> Parser:
         """A parser for one answer, whose text becomes the message of that id."""
