@@ -10,12 +10,17 @@ from openai import AsyncOpenAI, AsyncStream
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
-from tokenwire.testing import ONE_WRITE, Reply, ScriptedUpstream
+from tokenwire.testing import ONE_WRITE, Reply, ScriptedUpstream, ToolCall
 
 pytestmark = pytest.mark.anyio
 
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
 ANSWER = Reply(text=("Grüß", " dich, ", "👋🏽 \u2028", "\n\n"), reasoning=("so", " so"), model="m-1")
+CALLING = Reply(
+    text=("a", "b"),
+    tool_calls=(ToolCall("call_1", "weather", ('{"city":', ' "Köln"}')), ToolCall("call_2", "clock")),
+    finish_reason="tool_calls",
+)
 
 
 @dataclass
@@ -92,6 +97,48 @@ async def test_a_whole_answer(upstream: ScriptedUpstream, client: AsyncOpenAI) -
     assert answer.usage is not None
     assert answer.usage.completion_tokens_details is not None
     assert answer.usage.completion_tokens_details.reasoning_tokens == 2
+
+
+async def test_cached_tokens_are_part_of_the_prompt(upstream: ScriptedUpstream, client: AsyncOpenAI) -> None:
+    upstream.reply(replace(ANSWER, cached_tokens=5), ANSWER)
+    told, untold = await stream(client, usage=True), await stream(client, usage=True)
+    assert told.usage is not None
+    assert told.usage.prompt_tokens_details is not None
+    assert (told.usage.prompt_tokens, told.usage.prompt_tokens_details.cached_tokens) == (8, 5)
+    assert untold.usage is not None
+    assert untold.usage.prompt_tokens_details is None
+
+
+async def test_calls_are_streamed_piece_by_piece(upstream: ScriptedUpstream, client: AsyncOpenAI) -> None:
+    upstream.reply(CALLING)
+    pieces = []
+    async with await client.chat.completions.create(model="m-0", messages=MESSAGES, stream=True) as chunks:
+        async for chunk in chunks:
+            for call in chunk.choices[0].delta.tool_calls or ():
+                assert call.function is not None
+                pieces.append((call.index, call.id, call.function.name, call.function.arguments))
+    assert pieces == [
+        (0, "call_1", "weather", ""),
+        (0, None, None, '{"city":'),
+        (0, None, None, ' "Köln"}'),
+        (1, "call_2", "clock", ""),
+    ]
+
+
+async def test_the_client_puts_calls_together(upstream: ScriptedUpstream, client: AsyncOpenAI) -> None:
+    upstream.reply(CALLING, CALLING, replace(CALLING, text=()))
+    async with client.chat.completions.stream(model="m-0", messages=MESSAGES) as chunks:
+        streamed = await chunks.get_final_completion()
+    whole = await client.chat.completions.create(model="m-0", messages=MESSAGES)
+    silent = await client.chat.completions.create(model="m-0", messages=MESSAGES)
+    for answer, text in ((streamed, "ab"), (whole, "ab"), (silent, None)):
+        [choice] = answer.choices
+        assert (choice.message.content, choice.finish_reason) == (text, "tool_calls")
+        calls = [call for call in choice.message.tool_calls or () if call.type == "function"]
+        assert [(call.id, call.function.name, call.function.arguments) for call in calls] == [
+            ("call_1", "weather", '{"city": "Köln"}'),
+            ("call_2", "clock", ""),
+        ]
 
 
 async def test_the_default_answers_an_empty_queue(upstream: ScriptedUpstream, client: AsyncOpenAI) -> None:

@@ -24,6 +24,7 @@ from .received import Received
 from .reply import ONE_WRITE, Reply
 from .threaded import ThreadedReceived, ThreadedUpstream
 from .threaded_chaos import ThreadedChaosProxy
+from .tool_call import ToolCall
 from .tunnel import Traffic
 from .upstream import ScriptedUpstream
 
@@ -44,6 +45,7 @@ __all__ = [
     "ThreadedChaosProxy",
     "ThreadedReceived",
     "ThreadedUpstream",
+    "ToolCall",
     "Traffic",
     "Wrong",
 ]

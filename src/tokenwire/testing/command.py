@@ -73,7 +73,7 @@ def fault_of(options: argparse.Namespace) -> Fault | None:
 
 async def _serve_upstream(options: argparse.Namespace) -> None:
     async with ScriptedUpstream(options.port, default=reply_of(options)) as upstream:
-        _print(f"answering at {upstream.base_url} until Ctrl-C")
+        _print(f"answering at {upstream.base_url} until Ctrl-C (Anthropic, Gemini, Ollama: {upstream.origin})")
         while True:
             await upstream.received(timeout=None)
             for request in upstream.requests:
@@ -102,9 +102,10 @@ def parser() -> argparse.ArgumentParser:
     tools = commands.add_subparsers(metavar="TOOL", required=True)
     upstream = tools.add_parser(
         "upstream",
-        help="an OpenAI-compatible server that gives every request the same scripted answer",
-        description="An OpenAI-compatible server that gives every chat completion request the same answer, "
-        "faults included. Offsets count the bytes of the HTTP response, its head included.",
+        help="a model server that gives every request the same scripted answer",
+        description="A server that gives every request the same answer, faults included, in the API it is asked in: "
+        "OpenAI's chat completions and Responses, Anthropic's Messages, Gemini, Ollama's chat. "
+        "Offsets count the bytes of the HTTP response, its head included.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
@@ -150,7 +151,7 @@ def _add_answer(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--tokens", type=int, default=None, metavar="N", help="go round the text for N words")
     group.add_argument("--reasoning", type=_words, metavar="TEXT", help="thought before it is said")
     group.add_argument(
-        "--reasoning-field", choices=["reasoning_content", "reasoning"], help="where the reasoning stands"
+        "--reasoning-field", choices=["reasoning_content", "reasoning"], help="where chat completions have it"
     )
     group.add_argument("--model", help="the model's name (default: the request's)")
     group.add_argument("--finish-reason", metavar="REASON", help="(default: stop)")
@@ -158,7 +159,9 @@ def _add_answer(group: argparse._ArgumentGroup) -> None:
         "--no-finish-reason", dest="finish_reason", action="store_const", const=None, help="leave it out"
     )
     group.add_argument("--no-usage", dest="usage", action="store_false", help="never report usage")
-    group.add_argument("--no-done", dest="done", action="store_false", help="end streams without [DONE]")
+    group.add_argument(
+        "--no-done", dest="done", action="store_false", help="end streams without [DONE] or message_stop"
+    )
 
 
 def _add_wire(group: argparse._ArgumentGroup) -> None:

@@ -10,14 +10,15 @@ from functools import partial
 from typing import NamedTuple, cast
 
 from .changes import Changes
-from .completion import Ask
 from .received import Received
 from .reply import Reply
 from .request import Request, RequestReader
 from .script import Ending, Script, script
+from .wires.base import Ask
+from .wires.openai_chat import OpenAIChat
 
 _LINGER_OF_NOTHING = struct.pack("ii", 1, 0)
-_NOT_HTTP = script(Reply(status=400), Ask.of(0, {}), keep_alive=False)
+_NOT_HTTP = script(OpenAIChat(), Reply(status=400), Ask(0), keep_alive=False)
 
 
 class Exchange(NamedTuple):

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from .tool_call import ToolCall
+
 ONE_WRITE: Final = (sys.maxsize,)
 """As `Reply.write_sizes`: the whole response in a single write."""
 
@@ -15,27 +17,36 @@ ONE_WRITE: Final = (sys.maxsize,)
 class Reply:
     """One scripted answer: what the model says, how it is framed, and which fault cuts it.
 
-    A *delta* is one element of `reasoning` or `text`; reasoning comes first. Offsets of faults count the
-    bytes of the HTTP response, its head included. A response shorter than the offset is sent whole.
+    A *delta* is one element of `reasoning`, of `text` or of a tool call's `arguments`; they are said in this
+    order. Where a wire sends a call whole, its deltas go together. Offsets of faults count the bytes of the
+    HTTP response, its head included. A response shorter than the offset is sent whole.
     """
 
     text: Sequence[str] = ()
     reasoning: Sequence[str] = ()
     reasoning_field: Literal["reasoning_content", "reasoning"] = "reasoning_content"
+    """Where chat completions have it."""
+    signature: str | None = None
+    """The reasoning's signature, or its ciphertext: Anthropic, Gemini (base64), Responses when asked to include it."""
+    tool_calls: Sequence[ToolCall] = ()
+    """They are valid JSON where they are sent as a value: not streamed by Anthropic, always by Gemini and Ollama."""
     finish_reason: str | None = "stop"
-    """None leaves out the chunk that finishes the choice."""
+    """In OpenAI's words, which each wire translates: `stop`, `length`, `content_filter`, `tool_calls`. Where a wire
+    has a word for it, any other goes as it is. None leaves out the message that finishes a stream's answer."""
     usage: bool = True
-    """Whether usage is reported; a stream carries it only when the request includes usage."""
+    """Whether usage is reported; a stream of chat completions carries it only when the request includes usage."""
     prompt_tokens: int = 8
     """What the usage says of the prompt; the completion counts one token a delta."""
+    cached_tokens: int | None = None
+    """How many of the prompt's tokens came from a cache; None where nothing is said of it."""
     done: bool = True
-    """Whether a stream ends with its `[DONE]` line."""
+    """Whether a stream ends with the mark that nothing follows: `[DONE]`, or Anthropic's `message_stop`."""
     model: str | None = None
     """The model's name in the answer; None repeats the request's."""
     error_after: int | None = None
     """An error object takes the place of everything after so many deltas of a stream."""
     error: Mapping[str, object] | None = None
-    """That error object; None for a plain server error."""
+    """That error object, in the wire's own words; None for a plain server error."""
 
     first_delay: float = 0.0
     """Seconds before the first byte."""
@@ -75,6 +86,8 @@ class Reply:
     def __post_init__(self) -> None:
         if isinstance(self.text, str) or isinstance(self.reasoning, str):
             raise TypeError("text and reasoning are sequences of deltas, not one string")
+        if (self.cached_tokens or 0) > self.prompt_tokens:
+            raise ValueError("the cached tokens are part of the prompt's")
         faults = [offset for offset in (self.cut_at, self.reset_at, self.stall_at) if offset is not None]
         if len(faults) > 1:
             raise ValueError("a reply has at most one of cut_at, reset_at and stall_at")
@@ -86,4 +99,4 @@ class Reply:
     @property
     def deltas(self) -> int:
         """How many deltas the whole answer has."""
-        return len(self.reasoning) + len(self.text)
+        return len(self.reasoning) + len(self.text) + sum(len(call.arguments) for call in self.tool_calls)

@@ -24,6 +24,11 @@ class Request:
         """The target without its query."""
         return self.target.partition(b"?")[0].decode("latin-1")
 
+    @property
+    def query(self) -> str:
+        """What follows the target's question mark."""
+        return self.target.partition(b"?")[2].decode("latin-1")
+
 
 class RequestReader:
     """Bytes in, requests out, however the bytes are cut."""

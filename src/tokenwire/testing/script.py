@@ -10,8 +10,8 @@ from http.client import responses
 from itertools import accumulate, cycle
 from typing import Literal, NamedTuple
 
-from .completion import Ask, completion, event_stream, in_band_error, refusal, to_json
 from .reply import Reply
+from .wires.base import Ask, Wire, to_json
 
 Ending = Literal["keep", "close", "reset", "stall"]
 
@@ -43,8 +43,8 @@ class Script:
             begun = max(begun, write.begun)
 
 
-def script(reply: Reply, ask: Ask, *, keep_alive: bool = True, chunking: bool = True) -> Script:
-    """The response to a request, its faults included.
+def script(wire: Wire, reply: Reply, ask: Ask, *, keep_alive: bool = True, chunking: bool = True) -> Script:
+    """The response to a request of a wire, its faults included.
 
     `keep_alive` and `chunking` are what the peer can do: reuse the connection, read the chunked framing.
     """
@@ -56,7 +56,7 @@ def script(reply: Reply, ask: Ask, *, keep_alive: bool = True, chunking: bool = 
         if framing == "chunked" and not chunking:
             framing = "close"
         keep_alive = keep_alive and framing != "close"
-        status, headers, body = _stream(reply, ask) if streams else _document(reply, ask)
+        status, headers, body = _stream(wire, reply, ask) if streams else _document(wire, reply, ask)
         body, end_of_body = _framed(body, framing)
         connection = {} if keep_alive else {"Connection": "close"}
         head = _head(status, headers | end_of_body | connection, reply.headers)
@@ -67,23 +67,29 @@ def script(reply: Reply, ask: Ask, *, keep_alive: bool = True, chunking: bool = 
     return Script(writes, ending)
 
 
-def _stream(reply: Reply, ask: Ask) -> tuple[int, dict[str, str], list[Write]]:
-    events = event_stream(reply, ask)
-    said = len(events.deltas)
-    body = [Write(events.opening.encode(), 0, 0, final=False)]
-    body += [Write(event.encode(), n, n, final=False) for n, event in enumerate(events.deltas, 1)]
-    body += [Write(event.encode(), said, said, final=True) for event in events.ending]
-    return reply.status, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}, body
+def _stream(wire: Wire, reply: Reply, ask: Ask) -> tuple[int, dict[str, str], list[Write]]:
+    stream = wire.stream(reply, ask)
+    total = sum(event.deltas for event in stream.content)
+    body = [Write(wire.frame(reply, event).encode(), 0, 0, final=False) for event in stream.opening]
+    said = 0
+    for event in stream.content:
+        past_the_last = said == total
+        # What says no delta goes with the next one, as the beginning of it.
+        begun = said if past_the_last else said + max(event.deltas, 1)
+        said += event.deltas
+        body.append(Write(wire.frame(reply, event).encode(), begun, said, past_the_last))
+    body += [Write(wire.frame(reply, event).encode(), said, said, final=True) for event in stream.ending]
+    return reply.status, {"Content-Type": wire.content_type, "Cache-Control": "no-cache"}, body
 
 
-def _document(reply: Reply, ask: Ask) -> tuple[int, dict[str, str], list[Write]]:
+def _document(wire: Wire, reply: Reply, ask: Ask) -> tuple[int, dict[str, str], list[Write]]:
     status, content, deltas = reply.status, reply.body, 0
     if content is None and status != HTTPStatus.OK:
-        content = refusal(status)
+        content = wire.refusal(status)
     elif content is None and reply.error_after is not None:
-        status, content = HTTPStatus.INTERNAL_SERVER_ERROR, in_band_error(reply)
+        status, content = HTTPStatus.INTERNAL_SERVER_ERROR, wire.error(reply)
     elif content is None:
-        content, deltas = completion(reply, ask), reply.deltas
+        content, deltas = wire.document(reply, ask), reply.deltas
     content_type = "application/json" if isinstance(content, Mapping) else "text/plain; charset=utf-8"
     text = to_json(content) if isinstance(content, Mapping) else content
     data = text.encode() if isinstance(text, str) else text

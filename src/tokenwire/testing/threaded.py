@@ -21,8 +21,13 @@ class ThreadedUpstream(Hosted):
 
     @property
     def base_url(self) -> str:
-        """What a client is configured with."""
+        """What a client of OpenAI's APIs is configured with."""
         return self._upstream.base_url
+
+    @property
+    def origin(self) -> str:
+        """What a client of Anthropic's, of Gemini or of Ollama is configured with."""
+        return self._upstream.origin
 
     @property
     def default(self) -> Reply:
@@ -53,7 +58,7 @@ class ThreadedUpstream(Hosted):
         self._upstream.say(*text, hold=hold)
 
     def reply(self, *replies: Reply) -> None:
-        """Queues replies, each for one chat completion request."""
+        """Queues replies, each for one request."""
         self._upstream.reply(*replies)
 
     def received(self, n: int = 1, timeout: float | None = PATIENCE) -> ThreadedReceived:

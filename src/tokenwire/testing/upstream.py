@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from .changes import Changes
-from .completion import MODEL, Ask, models, refusal
 from .connection import Connection, Exchange
 from .received import PATIENCE, Received
 from .reply import Reply
 from .request import Request
 from .script import script
+from .wires import Wire, wire_at
+from .wires.base import MODEL
+from .wires.openai_chat import OpenAIChat, models, refusal
 
 if TYPE_CHECKING:
     from .threaded import ThreadedUpstream
@@ -24,10 +26,11 @@ _HOST = "127.0.0.1"
 
 
 class ScriptedUpstream:
-    """An OpenAI-compatible server that plays `Reply`s, faults included, and records what it was asked.
+    """A server that plays `Reply`s in the wire it is asked in, faults included, and records what it was asked.
 
-    An async context manager: it serves inside the `async with`. Each chat completion request takes the next
-    queued reply, or `default` when none is queued. A peer that closes its sending side counts as gone.
+    An async context manager: it serves inside the `async with`. It speaks OpenAI's chat completions and Responses,
+    Anthropic's Messages, Gemini and Ollama's chat, all at once. Each request for an answer takes the next queued
+    reply, or `default` when none is queued. A peer that closes its sending side counts as gone.
     """
 
     def __init__(self, port: int = 0, default: Reply | None = None) -> None:
@@ -63,8 +66,13 @@ class ScriptedUpstream:
 
     @property
     def base_url(self) -> str:
-        """What a client is configured with."""
-        return f"http://{_HOST}:{self._port}/v1"
+        """What a client of OpenAI's APIs is configured with."""
+        return f"{self.origin}/v1"
+
+    @property
+    def origin(self) -> str:
+        """What a client of Anthropic's, of Gemini or of Ollama is configured with."""
+        return f"http://{_HOST}:{self._port}"
 
     @property
     def open(self) -> int:
@@ -76,7 +84,7 @@ class ScriptedUpstream:
         self.reply(Reply(text=text, hold=hold))
 
     def reply(self, *replies: Reply) -> None:
-        """Queues replies, each for one chat completion request."""
+        """Queues replies, each for one request."""
         self._queue.extend(replies)
 
     async def received(self, n: int = 1, timeout: float | None = PATIENCE) -> Received:
@@ -97,23 +105,24 @@ class ScriptedUpstream:
 
     def _accept(self, request: Request) -> Exchange:
         body = _parsed(request.content)
-        reply = self._reply_to(request, body)
+        wire = wire_at(request.path) if request.method == "POST" else None
+        reply = self._answer(wire, request, body) if wire else self._other(request)
         received = Received(request.method, request.path, request.headers, body, self._changes, reply.hold)
         self.requests.append(received)
-        ask = Ask.of(len(self.requests), body if isinstance(body, Mapping) else {})
+        wire = wire or OpenAIChat()
+        ask = wire.ask(len(self.requests), request, body if isinstance(body, Mapping) else {})
         chunking = request.version != "1.0"
-        return Exchange(received, reply, script(reply, ask, keep_alive=request.keep_alive, chunking=chunking))
+        return Exchange(received, reply, script(wire, reply, ask, keep_alive=request.keep_alive, chunking=chunking))
 
-    def _reply_to(self, request: Request, body: Any) -> Reply:
-        match request.method, request.path:
-            case "POST", "/v1/chat/completions":
-                if problem := _problem(body):
-                    return Reply(status=400, body=refusal(400, problem))
-                return self._queue.popleft() if self._queue else self.default
-            case "GET", "/v1/models":
-                return Reply(body=models(self.default.model or MODEL))
-            case method, path:
-                return Reply(status=404, body=refusal(404, f"Unknown request URL: {method} {path}."))
+    def _answer(self, wire: Wire, request: Request, body: Any) -> Reply:
+        if problem := wire.problem(request, body):
+            return Reply(status=400, body=wire.refusal(400, problem))
+        return self._queue.popleft() if self._queue else self.default
+
+    def _other(self, request: Request) -> Reply:
+        if (request.method, request.path) == ("GET", "/v1/models"):
+            return Reply(body=models(self.default.model or MODEL))
+        return Reply(status=404, body=refusal(404, f"Unknown request URL: {request.method} {request.path}."))
 
 
 def _parsed(content: bytes | bytearray) -> Any:
@@ -121,14 +130,3 @@ def _parsed(content: bytes | bytearray) -> Any:
         return json.loads(content)
     except ValueError:
         return None
-
-
-def _problem(body: Any) -> str | None:
-    """What keeps a body from being a chat completion request."""
-    if not isinstance(body, dict):
-        return "The body is not a JSON object."
-    if not isinstance(body.get("model"), str):
-        return "'model' is not a string."
-    if not isinstance(body.get("messages"), list) or not body["messages"]:
-        return "'messages' is not an array with at least one message."
-    return None
