@@ -1,0 +1,1 @@
+"""What has been used, and what may still be: rates, slots, budgets, and the ledger of runs."""
