@@ -1,28 +1,33 @@
 """OpenAI's chat completions: what is asked, what a refusal means, and what a stream says however it arrives."""
 
-import email.utils
 import json
 import re
-import time
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
 from tokenwire import events
 from tokenwire.errors import Code, UpstreamFailure
-from tokenwire.messages import Media, Message, Part, Text, ToolCall, message
-from tokenwire.providers.base import Answer, Prompt, Target
+from tokenwire.messages import Media, Message, Part, Reasoning, Text, ToolCall, message
+from tokenwire.providers.base import Answer, HttpCall, Prompt, Quirks, Target
 from tokenwire.providers.openai_chat import OpenAIChat
+from tokenwire.providers.transport import Transport
 from tokenwire.secret import Secret
+from tokenwire.testing import Reply, ScriptedUpstream
+from tokenwire.testing import ToolCall as ScriptedCall
 
-from .transcripts import SAID, Said, assert_well_formed, read, transcript
+from .calls import Heard
+from .sdk_types import as_typed
+from .transcripts import TRANSCRIPTS, Call, Said, assert_well_formed, read
 
 TARGET = Target(name="smart", provider="openai", model="gpt-4o-mini", base_url="https://api.example/v1")
 KEY = "sk-do-not-show-me"
 
-every_transcript = pytest.mark.parametrize("name", SAID)
+every_transcript = pytest.mark.parametrize(
+    "name", [name for name, it in TRANSCRIPTS.items() if it.api == "openai-chat"]
+)
 
 
 def chunk(delta: dict[str, Any], finish_reason: str | None = None, **fields: Any) -> bytes:
@@ -35,50 +40,14 @@ def event(data: str) -> bytes:
 
 
 @every_transcript
-def test_a_transcript_says_what_it_says(name: str) -> None:
-    assert read([transcript(name)]).said == SAID[name]
-
-
-@every_transcript
-def test_a_cut_at_any_byte_changes_nothing(name: str) -> None:
-    body = transcript(name)
-    whole = read([body])
-    for place in range(len(body)):
-        assert read([body[:place], body[place:]]) == whole
-
-
-@every_transcript
-def test_bytes_one_by_one_change_nothing(name: str) -> None:
-    body = transcript(name)
-    assert read(body[i : i + 1] for i in range(len(body))) == read([body])
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.sampled_from(list(SAID)), st.lists(st.integers(0, 3000), max_size=20))
-def test_any_cuts_change_nothing(name: str, places: list[int]) -> None:
-    body = transcript(name)
-    ends = sorted({min(place, len(body)) for place in places} | {len(body)})
-    pieces = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    assert read(pieces) == read([body])
-
-
-@every_transcript
-def test_a_body_that_breaks_off_is_truncated_unless_the_end_was_said(name: str) -> None:
-    body, said = transcript(name), SAID[name]
+def test_an_answer_is_decided_as_soon_as_its_end_was_said(name: str) -> None:
+    body = TRANSCRIPTS[name].body
     decided = place_of_decision(body)
-    for length in range(len(body)):
-        got = read([body[:length]]).said
-        assert said.text.startswith(got.text)
-        assert said.reasoning.startswith(got.reasoning)
-        if decided is None or length < decided:
-            assert got.outcome is Code.upstream_truncated
-        elif isinstance(said.outcome, Answer):
-            assert isinstance(got.outcome, Answer)
-            assert (got.text, got.reasoning) == (said.text, said.reasoning)
-            assert got.outcome.reason == said.outcome.reason
-            assert got.outcome.usage in (None, said.outcome.usage)
-        else:
-            assert got.outcome is said.outcome
+    if decided is not None:
+        assert read([body[:decided]]).outcome is not Code.upstream_truncated
+        assert read([body[: decided - 1]]).outcome is Code.upstream_truncated
+    else:
+        assert read([body]).outcome is Code.upstream_truncated
 
 
 def place_of_decision(body: bytes) -> int | None:
@@ -86,25 +55,13 @@ def place_of_decision(body: bytes) -> int | None:
     for block in re.finditer(rb"(?:data:.*\r?\n)+", body):
         data = re.sub(rb"(?m)^data: ?", b"", block[0]).strip()
         value = {} if data == b"[DONE]" else json.loads(data)
-        if data == b"[DONE]" or "error" in value or any(choice["finish_reason"] for choice in value["choices"]):
+        if (
+            data == b"[DONE]"
+            or "error" in (*value, value.get("object"))
+            or any(choice["finish_reason"] for choice in value["choices"])
+        ):
             return block.start() + len(block[0].rstrip())
     return None
-
-
-@st.composite
-def corrupted(draw: st.DrawFn) -> bytes:
-    """A transcript with some bytes other ones, lost or added."""
-    body = bytearray(transcript(draw(st.sampled_from(list(SAID)))))
-    for _ in range(draw(st.integers(1, 5))):
-        place = draw(st.integers(0, len(body)))
-        body[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
-    return bytes(body)
-
-
-@settings(deadline=None, max_examples=300)
-@given(corrupted(), st.integers(1, 200))
-def test_a_corrupted_body_ends_in_one_outcome(body: bytes, size: int) -> None:
-    read(body[i : i + size] for i in range(0, len(body), size))
 
 
 def test_text_that_arrives_together_is_one_delta() -> None:
@@ -115,7 +72,7 @@ def test_text_that_arrives_together_is_one_delta() -> None:
 
 
 def test_reasoning_belongs_inside_its_message_before_the_text() -> None:
-    begun, thinking, *happened = read([transcript("vllm-reasoning")]).happened
+    begun, thinking, *happened = read([TRANSCRIPTS["openai-chat/vllm-reasoning"].body]).happened
     assert begun == events.TextMessageStart("m", "assistant")
     assert isinstance(thinking, events.ReasoningStart)
     span = thinking.message_id
@@ -133,7 +90,9 @@ def test_reasoning_belongs_inside_its_message_before_the_text() -> None:
 def test_text_after_more_reasoning_is_a_message_of_its_own() -> None:
     # under one id both TanStack clients show the text before the reasoning once more after it
     kinds = (events.TextMessageContent, events.ReasoningMessageContent)
-    said = [event for event in read([transcript("reasoning-again")]).happened if isinstance(event, kinds)]
+    said = [
+        event for event in read([TRANSCRIPTS["openai-chat/reasoning-again"].body]).happened if isinstance(event, kinds)
+    ]
     assert [event.delta for event in said] == ["First.", "One, ", "Next.", "two"]
     assert len({event.message_id for event in said}) == 4
 
@@ -198,10 +157,6 @@ def test_an_event_without_end_is_malformed() -> None:
 def test_an_error_in_the_stream_is_never_a_finished_answer(error: Any, code: Code) -> None:
     body = chunk({"content": "Hi"}, "stop") + event(json.dumps({"error": error})) + event("[DONE]")
     assert read([body]).said == Said("Hi", code)
-
-
-def test_an_error_object_is_an_error() -> None:
-    assert read([transcript("vllm-old-error")]).said == Said("Noo", Code.upstream_error)
 
 
 @pytest.mark.parametrize("body", [event("nonsense"), b"data: " + b"x" * 9_000_000])
@@ -294,90 +249,150 @@ def test_tool_calls_and_their_answers() -> None:
             Media("audio", data="AA==", mime_type="audio/mpeg"),
             {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3"}},
         ),
+        (
+            Media("audio", url="data:audio/mpeg;base64,AA=="),
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3"}},
+        ),
         (Media("audio", data="AA=="), {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}),
         (
             Media("document", data="AA==", mime_type="application/pdf"),
             {"type": "file", "file": {"filename": "document", "file_data": "data:application/pdf;base64,AA=="}},
         ),
-        (Media("audio", url="https://x/a.mp3"), None),
-        (Media("document", url="https://x/a.pdf"), None),
-        (Media("video", data="AA=="), None),
     ],
 )
-def test_media_have_the_shapes_of_this_api(part: Part, shape: dict[str, Any] | None) -> None:
+def test_media_have_the_shapes_of_this_api(part: Part, shape: dict[str, Any]) -> None:
     (row,) = asked(Message("user", (Text("see"), part)))["messages"]
-    assert row == {"role": "user", "content": [{"type": "text", "text": "see"}, *([shape] if shape else [])]}
-
-
-def test_a_message_of_which_nothing_can_be_sent_is_left_out() -> None:
-    body = asked(message("user", "hi"), Message("user", (Media("video", url="https://x/a.mp4"),)))
-    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert row == {"role": "user", "content": [{"type": "text", "text": "see"}, shape]}
 
 
 @pytest.mark.parametrize(
-    ("status", "code"),
+    ("part", "told"),
     [
-        (400, Code.upstream_rejected),
-        (401, Code.upstream_auth),
-        (403, Code.upstream_auth),
-        (404, Code.upstream_error),
-        (408, Code.upstream_timeout),
-        (413, Code.upstream_rejected),
-        (422, Code.upstream_rejected),
-        (429, Code.upstream_rate_limited),
-        (302, Code.upstream_error),
-        (500, Code.upstream_error),
-        (502, Code.upstream_unavailable),
-        (503, Code.upstream_unavailable),
-        (504, Code.upstream_timeout),
-        (529, Code.upstream_overloaded),
+        (Media("audio", url="https://x/a.mp3"), "This model takes audio as data, not by address."),
+        (Media("document", url="https://x/a.pdf"), "This model takes documents as data, not by address."),
+        (Media("video", data="AA=="), "This model does not take video."),
     ],
 )
-def test_a_status_is_a_code_and_the_body_is_for_the_log_only(status: int, code: Code) -> None:
-    body = b'{"error":{"message":"Incorrect API key provided: sk-1234"}}\xff' + b" and so on"
-    failure = OpenAIChat().refusal(status, {}, body)
-    assert failure.code is code
-    assert "sk-1234" not in failure.message
-    assert failure.detail.startswith(f"HTTP {status}: ")
-    assert "sk-1234" in failure.detail
+def test_what_this_api_has_no_shape_for_is_refused(part: Part, told: str) -> None:
+    with pytest.raises(UpstreamFailure) as refused:
+        asked(Message("user", (Text("see"), part)))
+    assert (refused.value.code, refused.value.message) == (Code.unsupported_content, told)
 
 
-NOW = 1_800_000_000.0
-DAY = 86_400
+def test_reasoning_is_not_sent_back() -> None:
+    thought = Reasoning("hm", "openai-chat:x")
+    body = asked(Message("assistant", (thought, Text("Noon."))), Message("assistant", (thought,)))
+    assert body["messages"] == [{"role": "assistant", "content": "Noon."}]
 
 
-@pytest.mark.parametrize("status", [429, 503])
+def asked_with(quirks: Quirks, **options: Any) -> tuple[HttpCall, dict[str, Any]]:
+    target = Target(name="n", provider="p", model="m", base_url="http://x/v1", quirks=quirks, **options)
+    call = OpenAIChat().build(target, Prompt(messages=(message("user", "hi"),), max_tokens=5))
+    return call, json.loads(call.body)
+
+
 @pytest.mark.parametrize(
-    ("value", "seconds"),
+    ("field", "effort", "sent"),
     [
-        ("3", 3),
-        (" 3 ", 3),
-        ("0", 0),
-        ("999999", DAY),
-        ("-1", None),
-        ("1.5", None),
-        ("", None),
-        ("soon", None),
-        ("²", None),
-        (email.utils.formatdate(NOW + 90, usegmt=True), 90),
-        (email.utils.formatdate(NOW - 90, usegmt=True), 0),
-        ("Fri, 32 Jan 2027 99:99:99 GMT", None),
+        ("reasoning_effort", "low", {"reasoning_effort": "low"}),
+        ("reasoning_effort", "off", {"reasoning_effort": "none"}),
+        ("reasoning_effort", None, {}),
+        ("reasoning", "high", {"reasoning": {"effort": "high"}}),
+        ("reasoning", "off", {"reasoning": {"effort": "none"}}),
+        ("none", "high", {}),
     ],
 )
-def test_when_to_try_again(monkeypatch: pytest.MonkeyPatch, status: int, value: str, seconds: int | None) -> None:
-    monkeypatch.setattr(time, "time", lambda: NOW)
-    assert OpenAIChat().refusal(status, {"retry-after": value}, b"").retry_after == seconds
+def test_how_much_to_think(field: Any, effort: Any, sent: dict[str, Any]) -> None:
+    _, body = asked_with(Quirks(reasoning_field=field), reasoning=effort)
+    assert {name: value for name, value in body.items() if name.startswith("reasoning")} == sent
 
 
-def test_without_a_hint_nobody_says_when_to_try_again() -> None:
-    assert OpenAIChat().refusal(429, {}, b"").retry_after is None
-    assert OpenAIChat().refusal(400, {"retry-after": "3"}, b"").retry_after is None
+def test_the_name_of_a_limit_is_a_quirk() -> None:
+    _, body = asked_with(Quirks(max_tokens_field="max_completion_tokens"))
+    assert body["max_completion_tokens"] == 5
+    assert "max_tokens" not in body
 
 
-def test_a_number_without_end_is_a_day() -> None:
-    assert OpenAIChat().refusal(429, {"retry-after": "9" * 5000}, b"").retry_after in (None, DAY)
+def test_usage_is_not_asked_for_where_that_is_unknown() -> None:
+    assert "stream_options" not in asked_with(Quirks(stream_options=False))[1]
 
 
-def test_a_date_far_away_is_a_day() -> None:
-    headers = {"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}
-    assert OpenAIChat().refusal(429, headers, b"").retry_after == DAY
+def test_an_address_and_a_header_of_its_own() -> None:
+    quirks = Quirks(key_header="api-key", path="/chat", query="api-version=1")
+    call, _ = asked_with(quirks, key=Secret(KEY))
+    assert call.url == "http://x/v1/chat?api-version=1"
+    assert call.headers["api-key"] == KEY
+    assert "authorization" not in call.headers
+
+
+def test_the_operators_own_fields_win() -> None:
+    _, body = asked_with(Quirks(), params={"max_tokens": 7, "seed": 1})
+    assert (body["max_tokens"], body["seed"]) == (7, 1)
+
+
+def test_a_message_of_which_nothing_is_sent_is_left_out() -> None:
+    assert asked(message("user", "hi"), Message("assistant", ()))["messages"] == [{"role": "user", "content": "hi"}]
+
+
+def test_the_sdk_knows_every_shape_that_is_sent() -> None:
+    calls = (ToolCall("c1", "f", '{"a":1}'),)
+    quirks = Quirks(max_tokens_field="max_completion_tokens", reasoning_field="reasoning_effort")
+    target = msgspec.structs.replace(TARGET, quirks=quirks, reasoning="low")
+    body = asked(
+        message("system", "Be brief."),
+        Message(
+            "user",
+            (
+                Text("see"),
+                Media("image", url="https://x/a.png", detail="low"),
+                Media("audio", data="AA==", mime_type="audio/mpeg"),
+                Media("document", data="AA==", mime_type="application/pdf"),
+            ),
+        ),
+        Message("assistant", (), calls),
+        Message("tool", (Text("42"),), tool_call_id="c1"),
+        message("assistant", "Noon."),
+        target=target,
+        temperature=0.5,
+        max_tokens=9,
+    )
+    assert as_typed(CompletionCreateParamsStreaming, body) == body
+
+
+async def heard(transport: Transport, upstream: ScriptedUpstream, reply: Reply) -> Said | UpstreamFailure:
+    """What comes of one question over HTTP."""
+    upstream.reply(reply)
+    sink = Heard()
+    target = msgspec.structs.replace(TARGET, base_url=upstream.base_url, quirks=Quirks())
+    transport.send(OpenAIChat().build(target, Prompt(messages=(message("user", "hi"),))), sink)
+    await sink.over()
+    if sink.status != 200:
+        return OpenAIChat().refusal(sink.status, sink.headers, sink.content)
+    return read([sink.content]).said
+
+
+@pytest.mark.anyio
+async def test_an_answer_over_http(transport: Transport, upstream: ScriptedUpstream) -> None:
+    calls = (
+        ScriptedCall("call_a", "get_weather", ('{"city":', '"Paris"}')),
+        ScriptedCall("call_b", "get_time", ("{}",)),
+    )
+    reply = Reply(
+        reasoning=("Easy", "."), text=("No", "on."), tool_calls=calls, finish_reason="tool_calls", cached_tokens=4
+    )
+    said = await heard(transport, upstream, reply)
+    assert isinstance(said, Said)
+    assert (said.text, said.reasoning) == ("Noon.", "Easy.")
+    assert said.calls == (Call("call_a", "get_weather", '{"city":"Paris"}'), Call("call_b", "get_time", "{}"))
+    assert isinstance(said.outcome, Answer)
+    assert (said.outcome.reason, said.outcome.usage and said.outcome.usage.cached_tokens) == ("tool_calls", 4)
+
+
+@pytest.mark.anyio
+async def test_failures_over_http(transport: Transport, upstream: ScriptedUpstream) -> None:
+    assert await heard(transport, upstream, Reply(text=("a", "b"), error_after=1)) == Said("a", Code.upstream_error)
+    silent = Reply(text=("a", "b"), finish_reason=None, done=False)
+    assert await heard(transport, upstream, silent) == Said("ab", Code.upstream_truncated)
+    refused = await heard(transport, upstream, Reply(status=429))
+    assert isinstance(refused, UpstreamFailure)
+    assert refused.code is Code.upstream_rate_limited

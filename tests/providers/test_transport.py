@@ -236,6 +236,26 @@ async def test_a_connection_that_is_not_made_in_time_is_lost(make_transport: Mak
     await transport.close()
 
 
+async def test_a_call_may_have_less_time_to_connect_than_others(make_transport: MakeTransport, full: str) -> None:
+    transport = make_transport(600)
+    heard = Heard()
+    transport.send(call_to(full)._replace(connect_seconds=0.05), heard)
+    await heard.over()
+    assert heard.calls == ["lost"]
+    await transport.close()
+
+
+async def test_a_call_may_have_more_time_to_connect_than_others(make_transport: MakeTransport, full: str) -> None:
+    transport = make_transport(0.05)
+    patient, other = Heard(), Heard()
+    exchange = transport.send(call_to(full)._replace(connect_seconds=600), patient)
+    transport.send(call_to(full), other)
+    await other.over()
+    assert patient.calls == []
+    exchange.abort()
+    await transport.close()
+
+
 async def test_closing_closes_what_is_kept(make_transport: MakeTransport, upstream: ScriptedUpstream) -> None:
     transport = make_transport(10)
     await ask(transport, upstream, Reply(body="Hi"))

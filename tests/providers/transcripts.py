@@ -2,16 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast
 
+import msgspec
 import pytest
 
 from tokenwire import events
 from tokenwire.errors import Code, UpstreamFailure
-from tokenwire.providers.base import Answer
-from tokenwire.providers.openai_chat import OpenAIChat
+from tokenwire.providers.base import Answer, Api, unsealed
+from tokenwire.providers.codecs import CODECS
 
 _GOLDEN = Path(__file__).parent.parent / "golden" / "upstreams"
+
+
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tool call that a transcript makes, whole."""
+
+    id: str
+    name: str
+    arguments: str
+    signature: str | None = None
 
 
 class Said(NamedTuple):
@@ -20,42 +30,48 @@ class Said(NamedTuple):
     text: str
     outcome: Answer | Code
     reasoning: str = ""
+    signatures: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
 
 
-def _usage(prompt: int, completion: int, cached: int | None = None, reasoning: int | None = None) -> events.Usage:
-    return events.Usage(prompt, completion, prompt + completion, cached, reasoning)
+class _Expected(msgspec.Struct, forbid_unknown_fields=True):
+    """The file beside a transcript."""
+
+    text: str = ""
+    reasoning: str = ""
+    signatures: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    reason: events.FinishReason | None = None
+    usage: events.Usage | None = None
+    code: Code | None = None
+
+    @property
+    def outcome(self) -> Answer | Code:
+        """Either is named, never both."""
+        assert (self.reason is None) != (self.code is None)
+        return self.code or Answer(cast(events.FinishReason, self.reason), self.usage)
 
 
-SAID = {
-    "openai": Said("Noon is 12:00 – “midday” ☀️.", Answer("stop", _usage(21, 9, 16, 0))),
-    "openai-refusal": Said("I can't help with that.", Answer("stop", None)),
-    "azure": Said("Here is how", Answer("content_filter", None)),
-    "groq": Said("Twelve o'clock", Answer("stop", _usage(41, 3))),
-    "llama-cpp": Said("It is noon", Answer("length", _usage(31, 3))),
-    "vllm-reasoning": Said("\n\nNoon.", Answer("stop", _usage(12, 12)), "\nThe user asks the time."),
-    "vllm-error": Said("Noo", Code.upstream_error),
-    "openrouter": Said("Noon!", Answer("stop", _usage(7, 6, 0, 3)), "Easy: noon."),
-    "openrouter-error": Said("No", Code.upstream_unavailable),
-    "openrouter-rate-limit": Said("", Code.upstream_rate_limited),
-    "together": Said("Midday", Answer("stop", _usage(38, 3))),
-    "ollama": Said("It's noon", Answer("stop", _usage(30, 4))),
-    "crlf": Said("café 😀", Answer("stop", None)),
-    "no-space": Said("Noon", Answer("stop", None)),
-    "multi-line": Said("Noon", Answer("stop", None)),
-    "no-done": Said("Noon.", Answer("stop", None)),
-    "no-finish-reason": Said("Noon.", Answer("stop", None)),
-    "no-text": Said("", Answer("tool_calls", None)),
-    "truncated": Said("No", Code.upstream_truncated),
-    "usage-with-finish": Said("Noon.", Answer("stop", _usage(4, 2))),
-    "usage-all-along": Said("Noon.", Answer("length", _usage(4, 2))),
-    "reasoning-again": Said("One, two", Answer("stop", None), "First.Next."),
+class Transcript(NamedTuple):
+    """The body of one answer."""
+
+    api: Api
+    body: bytes
+    said: Said
+
+
+def _transcript(path: Path) -> Transcript:
+    it = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=_Expected)
+    said = Said(it.text, it.outcome, it.reasoning, it.signatures, it.calls)
+    return Transcript(cast(Api, path.parent.name), path.read_bytes(), said)
+
+
+TRANSCRIPTS: dict[str, Transcript] = {
+    f"{path.parent.name}/{path.stem}": _transcript(path)
+    for path in sorted(_GOLDEN.glob("*/*"))
+    if path.suffix in (".sse", ".ndjson") and path.parent.name in CODECS
 }
-"""Every golden transcript but those of known defects."""
-
-
-def transcript(name: str) -> bytes:
-    """The body."""
-    return (_GOLDEN / f"{name}.sse").read_bytes()
+"""By ``API/NAME``. ``NAME.json`` beside each tells what it says; what that leaves out is empty."""
 
 
 class Read(NamedTuple):
@@ -67,14 +83,28 @@ class Read(NamedTuple):
     @property
     def said(self) -> Said:
         """In short."""
-        deltas = [event for event in self.happened if isinstance(event, events.TextMessageContent)]
-        thoughts = [event for event in self.happened if isinstance(event, events.ReasoningMessageContent)]
-        return Said(_joined_text(deltas), self.outcome, _joined_text(thoughts))
+        text, reasoning, signatures = "", "", []
+        calls: dict[str, Call] = {}
+        for event in self.happened:
+            match event:
+                case events.TextMessageContent(_, delta):
+                    text += delta
+                case events.ReasoningMessageContent(_, delta):
+                    reasoning += delta
+                case events.ReasoningEncryptedValue("message", _, signature):
+                    signatures.append(signature)
+                case events.ReasoningEncryptedValue("tool-call", name, signature):
+                    calls[name] = msgspec.structs.replace(calls[name], signature=signature)
+                case events.ToolCallStart(name, tool):
+                    calls[name] = Call(name, tool, "")
+                case events.ToolCallArgs(name, delta):
+                    calls[name] = msgspec.structs.replace(calls[name], arguments=calls[name].arguments + delta)
+        return Said(text, self.outcome, reasoning, tuple(signatures), tuple(calls.values()))
 
 
-def read(pieces: Iterable[bytes]) -> Read:
-    """Feeds a parser as a connection would: until it knows the outcome, or to the end."""
-    parser = OpenAIChat().parser("m")
+def read(pieces: Iterable[bytes], api: Api = "openai-chat") -> Read:
+    """Feeds a parser as a connection would, until it knows the outcome or to the end; the events are well-formed."""
+    parser = CODECS[api].parser("m")
     happened: list[events.Event] = []
     for piece in pieces:
         happened += parser.feed(piece)
@@ -82,58 +112,82 @@ def read(pieces: Iterable[bytes]) -> Read:
             break
     else:
         happened += parser.end()
-    assert_well_formed([*happened, *parser.close()])
     outcome = parser.outcome
     assert outcome is not None
+    assert parser.feed(b"data: {}\n\n{}\n") == parser.end() == []
+    closing = parser.close()
+    assert parser.outcome is outcome
+    assert parser.close() == []
+    assert_well_formed([*happened, *closing])
+    assert all(unsealed(api, event.encrypted_value) is not None for event in happened if isinstance(event, _Sealed))
     if isinstance(outcome, UpstreamFailure):
         return Read(_joined(happened), outcome.code)
-    assert_well_formed(happened)
+    assert closing == []
     return Read(_joined(happened), outcome)
+
+
+_Sealed = events.ReasoningEncryptedValue
 
 
 def _joined(happened: Sequence[events.Event]) -> list[events.Event]:
     joined: list[events.Event] = []
     for event in happened:
-        last = joined[-1] if joined else None
-        if isinstance(event, _Delta) and type(event) is type(last) and event.message_id == last.message_id:
-            joined[-1] = type(event)(event.message_id, last.delta + event.delta)
-        else:
-            joined.append(event)
+        match joined[-1] if joined else None, event:
+            case (events.TextMessageContent(before, said), events.TextMessageContent(name, delta)) if before == name:
+                joined[-1] = events.TextMessageContent(name, said + delta)
+            case (
+                events.ReasoningMessageContent(before, said),
+                events.ReasoningMessageContent(name, delta),
+            ) if before == name:
+                joined[-1] = events.ReasoningMessageContent(name, said + delta)
+            case (events.ToolCallArgs(before, said), events.ToolCallArgs(name, delta)) if before == name:
+                joined[-1] = events.ToolCallArgs(name, said + delta)
+            case _:
+                joined.append(event)
     return joined
 
 
-_Delta = events.TextMessageContent | events.ReasoningMessageContent
-
-
-def _joined_text(deltas: Iterable[_Delta]) -> str:
-    return "".join(event.delta for event in deltas)
-
-
 def assert_well_formed(happened: Sequence[events.Event]) -> None:
-    """Everything begins, says something and ends, in this order; nothing begins twice or stays open."""
+    """Everything begins, says something and ends, in this order; nothing begins twice or stays open.
+
+    A message has its reasoning, then either text or tool calls, then at most spans that nobody can read.
+    """
     begun: set[str] = set()
-    text = reasoning = thought = None
-    for event in happened:
+    text = span = thought = None
+    calls: set[str] = set()
+    stage: Literal["reasoning", "text", "calls", "seals"] = "reasoning"
+
+    def begin(name: str) -> str:
+        assert name
+        assert name not in begun
+        begun.add(name)
+        return name
+
+    for place, event in enumerate(happened):
         match event:
             case events.TextMessageStart(name):
                 assert text is None
-                assert name not in begun
-                begun.add(name)
-                text = name
+                text, stage = begin(name), "reasoning"
             case events.TextMessageContent(name, delta):
                 assert name == text
+                assert span is None
                 assert delta
+                assert stage in ("reasoning", "text")
+                stage = "text"
             case events.TextMessageEnd(name):
                 assert name == text
+                assert span is None
                 text = None
             case events.ReasoningStart(name):
-                assert reasoning is None
-                assert name not in begun
-                begun.add(name)
-                reasoning = name
+                assert span is None
+                assert text is not None
+                span = begin(name)
+                if stage != "reasoning":
+                    stage = "seals"
             case events.ReasoningMessageStart(name):
-                assert name == reasoning
+                assert name == span
                 assert thought is None
+                assert stage == "reasoning"
                 thought = name
             case events.ReasoningMessageContent(name, delta):
                 assert name == thought
@@ -141,10 +195,31 @@ def assert_well_formed(happened: Sequence[events.Event]) -> None:
             case events.ReasoningMessageEnd(name):
                 assert name == thought
                 thought = None
-            case events.ReasoningEnd(name):
-                assert name == reasoning
+            case events.ReasoningEncryptedValue("message", name, value):
+                assert name == span
                 assert thought is None
-                reasoning = None
+                assert value
+            case events.ReasoningEncryptedValue("tool-call", name, value):
+                assert isinstance(before := happened[place - 1], events.ToolCallStart)
+                assert before.tool_call_id == name
+                assert value
+            case events.ReasoningEnd(name):
+                assert name == span
+                assert thought is None
+                span = None
+            case events.ToolCallStart(name, tool, parent):
+                assert parent == text
+                assert span is None
+                assert tool
+                assert stage in ("reasoning", "calls")
+                stage = "calls"
+                calls.add(begin(name))
+            case events.ToolCallArgs(name, delta):
+                assert name in calls
+                assert delta
+            case events.ToolCallEnd(name):
+                calls.remove(name)
             case _:
                 pytest.fail(f"a parser does not say {event}")
-    assert text is reasoning is None
+    assert text is span is None
+    assert not calls

@@ -1,82 +1,115 @@
-"""One question to one model: connects a provider's codec, a transport and a run."""
+"""One question to one target: connects a provider's codec, a transport and a run."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, Protocol
 
 from .. import events
 from ..errors import Code, Failure, UpstreamFailure
 from ..runs.run import Run
 from ..silence import Silence
-from .base import Answer, Prompt, Provider, Target
+from .base import Answer, Prompt, Provider, Target, Timeouts
+from .deadlines import Deadlines
 from .transport import Exchange, Transport
 
 logger = logging.getLogger("tokenwire.providers")
 
 _REFUSAL_BYTES = 64 * 1024
-_DETAIL_CHARACTERS = 500
 _P = ParamSpec("_P")
 _NOT_A_STREAM = ("application/json", "text/html")
 
 
+class Asker(Protocol):
+    """Whoever makes a call. It hears of one end, unless it stops the call before."""
+
+    def begin_answer(self) -> None:
+        """What comes next goes into the run: nobody else may answer it any more."""
+
+    def finish(self, answer: Answer) -> None:
+        """All of the answer is in the run."""
+
+    def fail(self, failure: Failure) -> None:
+        """There is no answer, or no more of it."""
+
+
 def _guarded(entry: Callable[Concatenate["ModelCall", _P], None]) -> Callable[Concatenate["ModelCall", _P], None]:
-    """Nothing is above a sink but the event loop: an exception becomes a failed run."""
+    """Nothing is above a sink but the event loop: an exception becomes a failed call."""
 
     def guarded(call: "ModelCall", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             entry(call, *args, **kwargs)
         except Exception:
-            logger.exception("reading the answer of %s failed", call._target.name)
-            call._fail(Failure(Code.internal))
+            logger.exception("reading the answer of %s failed", call.target.name)
+            failure = Failure(Code.internal)
+            call._fail(failure)
+            call._run.fail(failure)  # where it was the asker that broke
 
     guarded.__doc__ = entry.__doc__
     return guarded
 
 
 class ModelCall:
-    """A source (:class:`tokenwire.runs.run.Source`) that asks a model over HTTP, and the sink of its answer.
+    """Asks a target over HTTP, and is the sink of its answer, which goes into the run event by event.
 
     Everything happens in the socket's read callback.
+
+    :param timeouts: those of the target, completed by the process's own.
+    :param silence_seconds: after which an upstream that sends nothing at all has failed.
     """
 
+    status = 0
+    """Of the response, once it is there."""
+    answering = False
+    """Whether any of the answer is in the run."""
+
     def __init__(
-        self, provider: Provider, target: Target, prompt: Prompt, transport: Transport, *, silence_seconds: float
+        self,
+        provider: Provider,
+        target: Target,
+        prompt: Prompt,
+        transport: Transport,
+        *,
+        timeouts: Timeouts,
+        silence_seconds: float,
     ) -> None:
+        self.target = target
         self._provider = provider
-        self._target = target
         self._prompt = prompt
         self._transport = transport
+        self._timeouts = timeouts
         self._silence_seconds = silence_seconds
-        self._status = 0
         self._headers: Mapping[str, str] = {}
         self._refusal: bytearray | None = None
         self._paused = False
         self._most = prompt.max_tokens
 
-    def start(self, run: Run) -> None:
-        """Sends the question."""
-        self._run = run
-        self._parser = self._provider.parser(f"msg-{run.log.key[:12]}")
-        call = self._provider.build(self._target, self._prompt)
+    def start(self, run: Run, asker: Asker) -> None:
+        """Sends the question. Raises what :meth:`Provider.build` raises: nothing was sent then."""
+        call = self._provider.build(self.target, self._prompt)
         del self._prompt  # not held for as long as the answer takes
-        self._exchange: Exchange = self._transport.send(call, self)
-        self._silence = Silence(asyncio.get_running_loop(), self._silence_seconds, self._timed_out)
+        self._run = run
+        self._asker: Asker | None = asker
+        self._parser = self._provider.parser(f"msg-{run.log.key[:12]}")
+        self._exchange: Exchange = self._transport.send(call._replace(connect_seconds=self._timeouts.connect), self)
+        loop = asyncio.get_running_loop()
+        self._silence = Silence(loop, self._silence_seconds, self._fall_silent)
+        self._deadlines = Deadlines(loop, self._timeouts, self._parser, self._be_late)
 
     def stop(self) -> Sequence[events.Event]:
-        """Closes the upstream's socket."""
-        self._silence.end()
+        """Closes the upstream's socket; gives the events that close what the answer left open."""
+        self._end()
         self._exchange.abort()
         return self._parser.close()
 
     def pause(self) -> None:
-        """Reads no more: after ``silence_seconds`` of it the run ends, because nobody can take what it says."""
-        self._paused = True
+        """Reads no more: after ``silence_seconds`` of it the call fails, because nobody can take what it says."""
+        self._paused = self._deadlines.paused = True
         self._exchange.pause()
 
     def resume(self) -> None:
         """Reads on."""
-        self._paused = False
+        self._paused = self._deadlines.paused = False
         self._silence.active = True
         self._exchange.resume()
 
@@ -90,7 +123,7 @@ class ModelCall:
     def head(self, status: int, headers: Mapping[str, str]) -> None:
         """A success that promises a stream is accepted; anything else is read as a refusal."""
         self._silence.active = True
-        self._status, self._headers = status, headers
+        self.status, self._headers = status, headers
         readable = headers.get("content-encoding", "identity") == "identity"
         if status == 200 and readable and not headers.get("content-type", "").startswith(_NOT_A_STREAM):
             self._run.accept()
@@ -102,13 +135,16 @@ class ModelCall:
         """More of the answer."""
         self._silence.active = True
         if self._refusal is None:
-            self._run.emit(self._parser.feed(data))
+            happened = self._parser.feed(data)
+            if happened:
+                if not self.answering:
+                    self._begin_answer()
+                self._run.emit(happened)
             if self._parser.outcome is not None:
                 self._conclude()
             return
         self._refusal += data
         if len(self._refusal) > _REFUSAL_BYTES:
-            self._exchange.abort()
             self._refused()
 
     @_guarded
@@ -117,54 +153,64 @@ class ModelCall:
         if self._refusal is not None:
             self._refused()
         elif self._parser.outcome is None:
-            self._run.emit(self._parser.end())
+            happened = self._parser.end()
+            if happened and not self.answering:
+                self._begin_answer()
+            self._run.emit(happened)
             self._conclude()
 
     @_guarded
     def lost(self, reason: str) -> None:
         """The connection is gone; the answer may have been complete all the same."""
-        if not self._status:
+        if not self.status:
             self._fail(UpstreamFailure(Code.upstream_unavailable, detail=reason))
         else:
             self.end()
 
+    def _begin_answer(self) -> None:
+        self.answering = True
+        self._deadlines.begin_tokens(self._be_late)
+        if self._asker is not None:
+            self._asker.begin_answer()
+
     def _conclude(self) -> None:
         outcome = self._parser.outcome
         if isinstance(outcome, Answer):
-            self._silence.end()
+            asker = self._end()
             self._exchange.release()
-            self._run.finish(outcome.reason, model=self._target.name, usage=outcome.usage)
+            if asker is not None:
+                asker.finish(outcome)
         elif outcome is not None:
             self._fail(outcome)
 
     def _refused(self) -> None:
         body = bytes(self._refusal or b"")
-        if self._status == 200:
+        if self.status == 200:
             detail = f"not an event stream: {body.decode('utf-8', 'replace')}"
             self._fail(UpstreamFailure(Code.upstream_malformed, detail=detail))
         else:
-            self._fail(self._provider.refusal(self._status, self._headers, body))
+            self._fail(self._provider.refusal(self.status, self._headers, body))
 
-    def _timed_out(self) -> None:
+    @_guarded
+    def _fall_silent(self) -> None:
         if self._paused:
             self._fail(Failure(Code.answer_too_long, detail=f"not read on for {self._silence_seconds:g} s"))
-            return
-        self._fail(UpstreamFailure(Code.upstream_timeout, detail=f"silent for {self._silence_seconds:g} s"))
+        else:
+            self._be_late(f"silent for {self._silence_seconds:g} s")
+
+    @_guarded
+    def _be_late(self, reason: str) -> None:
+        self._fail(UpstreamFailure(Code.upstream_timeout, detail=reason))
 
     def _fail(self, failure: Failure) -> None:
-        self._silence.end()
+        asker = self._end()
         self._exchange.abort()
-        if failure.detail:
-            where = f"{self._target.provider}/{self._target.model}"
-            logger.warning("run %s: %s from %s: %s", self._run.info.run_id, failure.code, where, self._detail(failure))
-        self._run.fail(failure)
+        if asker is not None:
+            asker.fail(failure)
 
-    def _detail(self, failure: Failure) -> str:
-        """The detail on one line; upstreams are known to quote the key they refuse.
-
-        Cut after that: half a key that a cut left would not be recognised.
-        """
-        detail = " ".join(failure.detail.split())
-        if self._target.key is not None:
-            detail = detail.replace(self._target.key.reveal(), "****")
-        return detail[:_DETAIL_CHARACTERS]
+    def _end(self) -> Asker | None:
+        """Waits for nothing any more; gives whoever has not heard of it yet."""
+        self._silence.end()
+        self._deadlines.end()
+        asker, self._asker = self._asker, None
+        return asker

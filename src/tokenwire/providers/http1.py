@@ -44,12 +44,13 @@ class Http1Transport:
         url = urlsplit(call.url)
         scheme, host = url.scheme, url.hostname or ""
         origin = (scheme, host, url.port or (443 if scheme == "https" else 80))
-        exchange = Http1Exchange(self._loop, sink, _request_bytes(call), partial(self._connect, origin))
+        seconds = call.connect_seconds or self._connect_seconds
+        exchange = Http1Exchange(self._loop, sink, _request_bytes(call), partial(self._connect, origin, seconds))
         idle = self._idle.get(origin)
         if idle:
             idle.pop().carry(exchange, reused=True)
         else:
-            self._connect(origin, exchange)
+            self._connect(origin, seconds, exchange)
         return exchange
 
     async def close(self) -> None:
@@ -61,22 +62,22 @@ class Http1Transport:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _connect(self, origin: _Origin, exchange: "Http1Exchange") -> None:
-        task = self._loop.create_task(self._open(origin, exchange))
+    def _connect(self, origin: _Origin, seconds: float, exchange: "Http1Exchange") -> None:
+        task = self._loop.create_task(self._open(origin, seconds, exchange))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         exchange.connecting = task
 
-    async def _open(self, origin: _Origin, exchange: "Http1Exchange") -> None:
+    async def _open(self, origin: _Origin, seconds: float, exchange: "Http1Exchange") -> None:
         scheme, host, port = origin
         idle = self._idle.setdefault(origin, [])
         try:
-            async with asyncio.timeout(self._connect_seconds):
+            async with asyncio.timeout(seconds):
                 _, connection = await self._loop.create_connection(
                     lambda: _Connection(self, self._loop, idle), host, port, ssl=self._context(scheme)
                 )
         except TimeoutError:
-            exchange.lose(f"no connection to {host}:{port} within {self._connect_seconds:g} s")
+            exchange.lose(f"no connection to {host}:{port} within {seconds:g} s")
         except (OSError, UnicodeError) as error:
             exchange.lose(f"no connection to {host}:{port}: {error}")
         else:

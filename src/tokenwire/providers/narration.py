@@ -15,10 +15,14 @@ _Speaking = tuple[Literal["text", "reasoning", "call"], str] | None
 class Narration:
     """One answer as it is told. ``message_id`` is that of its first message; later ones are made from it.
 
-    A message has its reasoning first, then its text, then its tool calls; what comes in another order begins the next
-    message. It is begun before its reasoning: a client that joins rebuilds its bubble at the message's start, and
-    would drop reasoning that came before (docs/wires/tanstack.md 5.4). Text after reasoning after text would be shown
-    twice by the newest client, and text after a tool call by the legacy one, under the same message (2.2, 2.3).
+    A message has its reasoning first, then either text or tool calls; what comes in another order begins the next
+    message. It is begun before its reasoning: a client that joins rebuilds its last bubble at the message's start, and
+    would drop reasoning that came before (docs/wires/tanstack.md 5.4). To the bubbles before the last it applies the
+    replay once more, which must change nothing: text that a call follows would be shown twice, and so would text
+    after reasoning after text even without a replay (2.2, 2.3).
+
+    A signature of what nobody can read, after text or calls, waits for what follows: it is the first thing of the next
+    message, or where there is none the last of this one, never a message that shows nothing.
     """
 
     def __init__(self, message_id: str) -> None:
@@ -33,6 +37,8 @@ class Narration:
         self._spans = 0
         self._span_open = False
         self._thought_open = False
+        self._waiting: list[str] = []
+        """Signatures that came after text or calls."""
         self._calls: dict[str, None] = {}
         self._speaking: _Speaking = None
         self._deltas: list[str] = []
@@ -44,10 +50,7 @@ class Narration:
             return
         self.tokens += 1
         if self._speaking is None or self._speaking[0] != "text":
-            self._fall_silent()
-            self._end_span()
-            if self._begun in ("nothing", "calls"):
-                self._begin_message()
+            self._begin_speech(after="calls")
             self._begun = "text"
             self._speaking = ("text", self._message_id)
         self._deltas.append(delta)
@@ -58,7 +61,8 @@ class Narration:
             return
         self.tokens += 1
         if self._speaking is None or self._speaking[0] != "reasoning":
-            self._begin_span()
+            self._fall_silent()
+            self._open_span()
             if not self._thought_open:
                 self._thought_open = True
                 self._told.append(events.ReasoningMessageStart(self._span_id, "reasoning"))
@@ -67,10 +71,12 @@ class Narration:
 
     def sign(self, signature: str) -> None:
         """Ends the span of reasoning that is open with its signature. Where none is, it is one that nobody can read."""
-        self._begin_span()
-        self._end_thought()
-        self._told.append(events.ReasoningEncryptedValue("message", self._span_id, signature))
-        self._end_span()
+        self._fall_silent()
+        if self._begun in ("text", "calls"):
+            self._waiting.append(signature)
+        else:
+            self._open_span()
+            self._seal(signature)
 
     def end_reasoning(self) -> None:
         """Ends the span of reasoning that is open, if there is one: what follows is another."""
@@ -80,10 +86,7 @@ class Narration:
     def begin_call(self, call_id: str, name: str, signature: str | None = None) -> None:
         """The model calls a tool. ``call_id`` is new in this answer."""
         self.tokens += 1
-        self._fall_silent()
-        self._end_span()
-        if self._begun == "nothing":
-            self._begin_message()
+        self._begin_speech(after="text")
         self._begun = "calls"
         self._calls[call_id] = None
         self._told.append(events.ToolCallStart(call_id, name, self._message_id))
@@ -120,6 +123,7 @@ class Narration:
         self._end_span()
         for call_id in tuple(self._calls):
             self.end_call(call_id)
+        self._tell_waiting()
         self._end_message()
         return self.take()
 
@@ -139,6 +143,15 @@ class Narration:
             case ("call", name):
                 self._told.append(events.ToolCallArgs(name, delta))
 
+    def _begin_speech(self, *, after: Literal["text", "calls"]) -> None:
+        """What is to be shown begins: in the open message, unless that has come to what cannot stand before it."""
+        self._fall_silent()
+        self._end_span()
+        if self._waiting:
+            self._begin_reasoning()
+        elif self._begun in ("nothing", after):
+            self._begin_message()
+
     def _begin_message(self) -> None:
         self._end_message()
         self._messages += 1
@@ -151,17 +164,33 @@ class Narration:
             self._begun = "nothing"
             self._told.append(events.TextMessageEnd(self._message_id))
 
-    def _begin_span(self) -> None:
-        self._fall_silent()
-        if self._span_open:
-            return
-        if self._begun != "reasoning":
-            self._begin_message()
+    def _begin_reasoning(self) -> None:
+        self._begin_message()
         self._begun = "reasoning"
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        for signature in self._waiting:
+            self._begin_span()
+            self._seal(signature)
+        self._waiting.clear()
+
+    def _open_span(self) -> None:
+        if not self._span_open:
+            if self._begun != "reasoning":
+                self._begin_reasoning()
+            self._begin_span()
+
+    def _begin_span(self) -> None:
         self._spans += 1
         self._span_id = f"{self._message_id}-reasoning" + (f"-{self._spans}" if self._spans > 1 else "")
         self._span_open = True
         self._told.append(events.ReasoningStart(self._span_id))
+
+    def _seal(self, signature: str) -> None:
+        self._end_thought()
+        self._told.append(events.ReasoningEncryptedValue("message", self._span_id, signature))
+        self._end_span()
 
     def _end_thought(self) -> None:
         if self._thought_open:

@@ -12,10 +12,12 @@ import msgspec
 
 from .. import events
 from ..errors import Code, UpstreamFailure
-from ..messages import Media, Message, Part, Reasoning, Text
+from ..messages import Media, Message, Reasoning, Text
 from .answer import SseFraming, StreamParser
 from .base import Answer, HttpCall, Prompt, Target
+from .data_url import unwrapped
 from .refusal import read_error, read_refusal
+from .tool_calls import Fragment, Function, ToolCalls
 
 _json = msgspec.json.Encoder()
 
@@ -26,10 +28,14 @@ _FINISH_REASONS: dict[str, events.FinishReason] = {
     "stop": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "content_filter": "content_filter",
+    "safety": "content_filter",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
 }
+_FAILURES = {"error": Code.upstream_error, "insufficient_system_resource": Code.upstream_overloaded}
+"""The finish reasons of an answer that was not finished."""
 
 
 class OpenAIChat:
@@ -37,20 +43,30 @@ class OpenAIChat:
 
     def build(self, target: Target, prompt: Prompt) -> HttpCall:
         """See :class:`tokenwire.providers.base.Provider`."""
+        quirks = target.quirks
         body: dict[str, Any] = {
             "model": target.model,
             "messages": [row for message in prompt.messages if (row := _row(message)) is not None],
             "stream": True,
-            "stream_options": {"include_usage": True},
         }
+        if quirks.stream_options:
+            body["stream_options"] = {"include_usage": True}
         if prompt.temperature is not None:
             body["temperature"] = prompt.temperature
         if prompt.max_tokens is not None:
-            body["max_tokens"] = prompt.max_tokens
+            body[quirks.max_tokens_field] = prompt.max_tokens
+        if target.reasoning is not None:
+            effort = "none" if target.reasoning == "off" else target.reasoning
+            if quirks.reasoning_field == "reasoning_effort":
+                body["reasoning_effort"] = effort
+            elif quirks.reasoning_field == "reasoning":
+                body["reasoning"] = {"effort": effort}
         headers = {"content-type": "application/json", "accept": "text/event-stream"}
         if target.key is not None:
-            headers["authorization"] = f"Bearer {target.key.reveal()}"
-        return HttpCall("POST", f"{target.base_url}/chat/completions", headers, _json.encode(body))
+            key = target.key.reveal()
+            headers[quirks.key_header] = f"Bearer {key}" if quirks.key_header == "authorization" else key
+        url = target.base_url + (quirks.path or "/chat/completions") + (f"?{quirks.query}" if quirks.query else "")
+        return HttpCall("POST", url, headers, _json.encode(body | target.params))
 
     def parser(self, message_id: str) -> "ChatParser":
         """See :class:`ChatParser`."""
@@ -61,20 +77,29 @@ class OpenAIChat:
         return read_refusal(status, headers, body)
 
 
+class _Part(msgspec.Struct, gc=False):
+    text: str | None = None
+    thinking: "str | list[_Part] | None" = None
+
+
 class _Delta(msgspec.Struct, gc=False):
-    content: str | None = None
+    content: str | list[_Part] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
+    tool_calls: list[Fragment] | None = None
+    function_call: Function | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
     delta: _Delta | None = None
+    message: _Delta | None = None
     finish_reason: str | None = None
 
 
 class _TokenDetails(msgspec.Struct):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
@@ -84,6 +109,7 @@ class _Usage(msgspec.Struct):
     total_tokens: int | None = None
     prompt_tokens_details: _TokenDetails | None = None
     completion_tokens_details: _TokenDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
 
 
 _ABSENT = msgspec.Raw()
@@ -104,51 +130,80 @@ class ChatParser(StreamParser):
 
     def __init__(self, message_id: str) -> None:
         super().__init__(message_id, SseFraming())
+        self._calls = ToolCalls(message_id, self.narration)
+        self._refused = False
         self._reason: events.FinishReason | None = None
         self._usage: events.Usage | None = None
 
     def complete(self) -> Answer | None:
         """See :class:`.answer.StreamParser`."""
-        return None if self._reason is None else Answer(self._reason, self._usage)
+        return None if self._reason is None else self._answer(self._reason)
 
     def read(self, message: bytes) -> None:
         """See :class:`.answer.StreamParser`."""
         if message == b"[DONE]":
-            self.outcome = Answer(self._reason or "stop", self._usage)
+            self.outcome = self._answer(self._reason or "stop")
             return
         chunk = _decode_chunk(message)
         if chunk.object == "error":  # the whole chunk is one: older vLLMs
-            self._fail(message)
+            self.outcome = read_error(message)
             return
         if chunk.error is not _ABSENT and bytes(chunk.error) != b"null":
-            self._fail(bytes(chunk.error))
+            self.outcome = read_error(bytes(chunk.error))
             return
         if chunk.choices:
             choice = chunk.choices[0]
-            delta = choice.delta
-            if delta is not None:
-                if reasoning := delta.reasoning_content or delta.reasoning:
-                    self.narration.reasoning(reasoning)
-                if text := delta.content or delta.refusal:
-                    self.narration.text(text)
-            if choice.finish_reason == "error":
-                self.outcome = UpstreamFailure(Code.upstream_error, detail="finish_reason error")
+            if choice.delta is not None:
+                self._read_delta(choice.delta)
+            if choice.message is not None and not self.tokens:  # else it says again what the deltas said
+                self._read_delta(choice.message)
+            if choice.finish_reason in _FAILURES:
+                code = _FAILURES[choice.finish_reason]
+                self.outcome = UpstreamFailure(code, detail=f"finish_reason {choice.finish_reason}")
             elif choice.finish_reason:
                 self._reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
         if chunk.usage is not _ABSENT:
             self._usage = _usage(chunk.usage) or self._usage
 
-    def _fail(self, error: bytes) -> None:
-        self.outcome = read_error(error)
+    def _read_delta(self, delta: _Delta) -> None:
+        if reasoning := delta.reasoning_content or delta.reasoning:
+            self.narration.reasoning(reasoning)
+        if content := delta.content:
+            if isinstance(content, str):
+                self.narration.text(content)
+            else:
+                self._read_parts(content)
+        if delta.refusal:
+            self._refused = True
+            self.narration.text(delta.refusal)
+        if delta.tool_calls:
+            self._calls.read(delta.tool_calls)
+        if delta.function_call is not None:
+            self._calls.read((Fragment(function=delta.function_call),))
+
+    def _read_parts(self, parts: list[_Part]) -> None:
+        """Mistral's models that reason say both in the content."""
+        for part in parts:
+            if part.thinking:
+                thoughts = [part.thinking] if isinstance(part.thinking, str) else [it.text for it in part.thinking]
+                self.narration.reasoning("".join(thought for thought in thoughts if thought))
+            if part.text:
+                self.narration.text(part.text)
+
+    def _answer(self, reason: events.FinishReason) -> Answer:
+        self._calls.finish()
+        if reason == "stop":
+            reason = "content_filter" if self._refused else "tool_calls" if self._calls else "stop"
+        return Answer(reason, self._usage)
 
 
 def _row(message: Message) -> dict[str, Any] | None:
-    """A message in this API's shape; ``None`` where nothing of it can be sent."""
+    """A message in this API's shape; ``None`` where nothing of it is sent. Reasoning never is."""
     content: str | list[dict[str, Any]]
     if not any(isinstance(part, Media) for part in message.content):
         content = message.text
     else:
-        content = [shape for part in message.content if (shape := _part(part)) is not None]
+        content = [_part(part) for part in message.content if not isinstance(part, Reasoning)]
     if not content and not message.tool_calls and message.role != "tool":
         return None
     row: dict[str, Any] = {"role": message.role, "content": content}
@@ -163,23 +218,25 @@ def _row(message: Message) -> dict[str, Any] | None:
     return row
 
 
-def _part(part: Part) -> dict[str, Any] | None:
-    """A content part (docs/wires/tanstack.md 1.6, step 5); what this API has no shape for is left out."""
+def _part(part: Text | Media) -> dict[str, Any]:
+    """A content part (docs/wires/tanstack.md 1.6, step 5)."""
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
-    if isinstance(part, Reasoning):
-        return None
     if part.kind == "image":
         image = {"url": part.url or _data_url(part, "image/png")}
         return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
-    if part.kind == "audio" and part.data is not None:
+    if part.kind == "video":
+        raise UpstreamFailure(Code.unsupported_content, "This model does not take video.")
+    part = unwrapped(part)
+    if part.data is None:
+        which = "audio" if part.kind == "audio" else "documents"
+        raise UpstreamFailure(Code.unsupported_content, f"This model takes {which} as data, not by address.")
+    if part.kind == "audio":
         kind = (part.mime_type or "audio/wav").partition("/")[2].partition(";")[0].strip().removeprefix("x-")
         audio = {"data": part.data, "format": _AUDIO_FORMATS.get(kind, kind)}
         return {"type": "input_audio", "input_audio": audio}
-    if part.kind == "document" and part.data is not None:
-        file = {"filename": "document", "file_data": _data_url(part, "application/pdf")}
-        return {"type": "file", "file": file}
-    return None
+    file = {"filename": "document", "file_data": _data_url(part, "application/pdf")}
+    return {"type": "file", "file": file}
 
 
 def _data_url(part: Media, default: str) -> str:
@@ -199,6 +256,7 @@ def _usage(reported: msgspec.Raw) -> events.Usage | None:
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
-        cached_tokens=prompt.cached_tokens if prompt else None,
+        cached_tokens=prompt.cached_tokens if prompt else usage.prompt_cache_hit_tokens,
         reasoning_tokens=completion.reasoning_tokens if completion else None,
+        cache_write_tokens=prompt.cache_write_tokens if prompt else None,
     )

@@ -14,9 +14,9 @@ class ProxiedTransport:
     """Sends calls through the proxy that the environment names for their host (``HTTPS_PROXY``, ``NO_PROXY``)."""
 
     def __init__(self, *, connect_seconds: float) -> None:
+        self._connect_seconds = connect_seconds
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, connect=connect_seconds),
             auto_decompress=False,
             trust_env=True,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -25,7 +25,7 @@ class ProxiedTransport:
 
     def send(self, call: HttpCall, sink: Sink) -> "ProxiedExchange":
         """See :class:`tokenwire.providers.transport.Transport`."""
-        return ProxiedExchange(self._session, call, sink)
+        return ProxiedExchange(self._session, call, sink, call.connect_seconds or self._connect_seconds)
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -35,13 +35,14 @@ class ProxiedTransport:
 class ProxiedExchange:
     """One call and its answer. See :class:`tokenwire.providers.transport.Exchange`."""
 
-    def __init__(self, session: aiohttp.ClientSession, call: HttpCall, sink: Sink) -> None:
+    def __init__(self, session: aiohttp.ClientSession, call: HttpCall, sink: Sink, connect_seconds: float) -> None:
         self._sink: Sink | None = sink
         self._response: aiohttp.ClientResponse | None = None
         self._loop = asyncio.get_running_loop()
         self._going = asyncio.Event()
         self._going.set()
-        self._task = self._loop.create_task(self._run(session, call))
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
+        self._task = self._loop.create_task(self._run(session, call, timeout))
 
     def abort(self) -> None:
         """Closes the socket at once."""
@@ -64,10 +65,10 @@ class ProxiedExchange:
         self._going.set()
         self._loop.call_later(_RELEASE_SECONDS, self._task.cancel)
 
-    async def _run(self, session: aiohttp.ClientSession, call: HttpCall) -> None:
+    async def _run(self, session: aiohttp.ClientSession, call: HttpCall, timeout: aiohttp.ClientTimeout) -> None:
         try:
             async with session.request(
-                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False
+                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False, timeout=timeout
             ) as response:
                 self._response = response
                 if self._sink is not None:

@@ -1,14 +1,15 @@
 """What a provider's refusal means: one taxonomy for all of them.
 
-The status decides, but where the words of the error say more: providers spread the same few reasons over many
-statuses, and a gateway before them over others again. The words are matched within the error object only, never in
-what else a page may say.
+The status decides, but where the error says more: providers spread the same few reasons over many statuses, and a
+gateway before them over others again. An error says more in its codes and types, else in its message, and only there:
+what else a body holds may quote the conversation, which may speak of billing and moderation.
 """
 
 import email.utils
 import re
 import time
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,29 +18,87 @@ from ..errors import Code, UpstreamFailure
 
 _QUOTED_BYTES = 64 * 1024
 _DAY = 86_400
-_DEPTH = 4
+_DEPTH = 6
+_MOST_TEXTS = 50
+_CHARACTERS = 1000
 
-_WORDS: tuple[tuple[Code, re.Pattern[str]], ...] = (
-    (Code.upstream_quota, re.compile(r"insufficient_quota|billing|credit balance|insufficient (credits|balance)")),
+_NAMES = frozenset({"code", "type", "status", "reason", "error_type", "error", "message"})
+"""The fields that may hold the name of an error. One is a single word; where it is more, it is a message."""
+_MESSAGES = frozenset({"error", "message", "msg", "detail", "errors", "description", "raw"})
+_WITHIN = frozenset({"error", "errors", "detail", "details", "message", "metadata", "innererror"})
+"""Where in an error there may be another."""
+_QUOTATION = re.compile(r"""['"]?\binput(_value)?['"]?\s*[:=]""")
+"""From here on, a validation error in a message quotes what it did not like."""
+
+_DELAY = re.compile(r"([0-9]{1,9})(\.[0-9]*)?s")
+
+_BY_NAME: dict[str, Code] = {
+    name: code
+    for code, names in {
+        Code.upstream_quota: "insufficient_quota insufficient_credits billing_error billing_hard_limit_reached "
+        "billing_not_active credit_limit",
+        Code.context_too_long: "context_length_exceeded exceed_context_size_error request_too_large",
+        Code.content_filtered: "content_filter content_policy_violation responsibleaipolicyviolation "
+        "data_inspection_failed invalid_prompt bio_policy misalignment_policy_violation image_content_policy_violation",
+        Code.upstream_unknown_model: "model_not_found model_not_available model_decommissioned invalid_model "
+        "deploymentnotfound not_found_error",
+        Code.upstream_auth: "invalid_api_key wrong_api_key api_key_invalid authentication_error permission_error "
+        "unauthenticated",
+        Code.upstream_timeout: "timeout_error",
+        Code.upstream_rejected: "invalid_image invalid_image_format invalid_base64_image invalid_image_url "
+        "image_too_large image_too_small image_parse_error image_file_too_large unsupported_image_media_type "
+        "empty_image_file failed_to_download_image",
+        Code.upstream_overloaded: "overloaded_error overloaded slow_down server_overloaded "
+        "service_tier_capacity_exceeded capacity_exceeded",
+        Code.upstream_rate_limited: "rate_limit_exceeded rate_limit_error rate_limited resource_exhausted "
+        "too_many_requests too_many_requests_error queue_exceeded throttlingexception",
+    }.items()
+    for name in names.split()
+}
+_BY_MESSAGE: tuple[tuple[Code, re.Pattern[str]], ...] = (
+    (
+        Code.upstream_quota,
+        re.compile(
+            r"check your plan and billing|insufficient (credits|balance|quota)|credit balance is too low"
+            r"|requires more credits|all available credits|run out of credits|spending limit"
+        ),
+    ),
     (
         Code.context_too_long,
         re.compile(
-            r"context_length_exceeded|maximum context length|context (window|length)|(prompt|input|request) is too long"
-            r"|input token count|exceeds? the (maximum|max|available) (number of (input )?tokens|context)"
-            r"|request_too_large|too many (input )?tokens in the prompt"
+            r"max(imum)? context length|exceeds? the (model's )?context (window|length)|context (size|window) exceeded"
+            r"|(prompt|input) is too long|exceeds? context limit|maximum prompt length|input token count"
+            r"|exceeds? the (maximum|max|available) (number of (input )?tokens|context)|too large for model with"
+            r"|reduce the length of the messages|too many (input )?tokens in the prompt"
+            r"|`inputs` (tokens \+|must have less than)"
         ),
     ),
     (
         Code.content_filtered,
-        re.compile(r"content_filter|content_policy|responsibleaipolicy|content management policy|moderation|flagged"),
+        re.compile(
+            r"content management policy|content filtering policy|content exists risk|flagged as potentially"
+            r"|(input|prompt|request) was flagged|requires moderation"
+            r"|violat(es|ed|ing|ion of) (our|the) (usage|content) polic"
+        ),
+    ),
+    (
+        Code.unsupported_content,
+        re.compile(
+            r"support (image|audio|file|video) (input|content)|image_url is only supported|not a multimodal model"
+            r"|(image|audio) input is not supported|unknown variant `(image_url|input_audio|file)`"
+            r"|(does not|doesn't) support (images?|audio|vision)"
+        ),
     ),
     (
         Code.upstream_unknown_model,
-        re.compile(r"model_not_found|not_found_error|models?\b.{0,80}(not found|does not exist|is not found)"),
+        re.compile(
+            r"\bmodels?\b.{0,100}?(not found|does not exist|not exist|is not available|has been decommissioned)"
+            r"|not a valid model|invalid model|unknown model|no endpoints found for"
+        ),
     ),
-    (Code.upstream_auth, re.compile(r"invalid_api_key|api_key_invalid|api key not valid|authentication_error")),
-    (Code.upstream_overloaded, re.compile(r"overloaded|engine is currently busy")),
-    (Code.upstream_rate_limited, re.compile(r"rate_limit|rate limit|resource_exhausted|too many requests")),
+    (Code.upstream_auth, re.compile(r"(incorrect|invalid) api key|api key (not valid|expired|was reported)")),
+    (Code.upstream_overloaded, re.compile(r"\boverloaded\b|engine is currently busy|server busy|over capacity")),
+    (Code.upstream_rate_limited, re.compile(r"rate limit|resource exhausted|too many requests")),
 )
 _STATUSES: dict[int, Code] = {
     400: Code.upstream_rejected,
@@ -50,29 +109,31 @@ _STATUSES: dict[int, Code] = {
     413: Code.upstream_rejected,
     422: Code.upstream_rejected,
     429: Code.upstream_rate_limited,
+    498: Code.upstream_overloaded,
     502: Code.upstream_unavailable,
     503: Code.upstream_unavailable,
     504: Code.upstream_timeout,
     529: Code.upstream_overloaded,
 }
-_TELLING = frozenset({400, 402, 403, 404, 413, 422, 429, 500})
-"""The statuses whose words may say more. A 401 that quotes a model's name is still about the key."""
+_TELLING = frozenset({400, 402, 403, 404, 413, 422, 429, 500, 503})
+"""The statuses whose errors may say more. A 401 that quotes a model's name is still about the key."""
 _LATER = frozenset({Code.upstream_rate_limited, Code.upstream_overloaded, Code.upstream_unavailable})
 
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailure:
     """An answer that is not a success. The body is quoted for the log only."""
     code = _STATUSES.get(status, Code.upstream_error)
+    texts = _read(_decode(body))
     if status in _TELLING:
-        code = _from_words(_decode(body)) or code
-    detail = f"HTTP {status}: {_quote(body)}"
-    return UpstreamFailure(code, detail=detail, retry_after=_retry_after(headers) if code in _LATER else None)
+        code = _named(texts) or code
+    retry_after = _retry_after(headers, texts) if code in _LATER else None
+    return UpstreamFailure(code, detail=f"HTTP {status}: {_quote(body)}", retry_after=retry_after)
 
 
 def read_error(error: bytes) -> UpstreamFailure:
     """An error object in the midst of a stream: its ``code`` may be a status, or a word that names one."""
     value = _decode(error)
-    code = _from_words(value)
+    code = _named(_read(value))
     if code is None and isinstance(value, dict) and isinstance(status := value.get("code"), int):
         code = _STATUSES.get(status)
         if code is Code.upstream_rejected:
@@ -87,26 +148,40 @@ def _decode(body: bytes) -> Any:
         return None
 
 
-def _from_words(value: Any) -> Code | None:
-    words = " ".join(_words(value, 0)).lower()
-    return next((code for code, pattern in _WORDS if pattern.search(words)), None)
+def _read(error: Any) -> list[tuple[str, str]]:
+    return list(islice(_texts("error", error, 0), _MOST_TEXTS))
 
 
-def _words(value: Any, depth: int) -> Iterator[str]:
-    """The texts of an error, in whichever of its fields they stand."""
+def _named(texts: list[tuple[str, str]]) -> Code | None:
+    for key, text in texts:
+        if key in _NAMES and (code := _BY_NAME.get(text.lower())):
+            return code
+    message = "\n".join(_QUOTATION.split(text[:_CHARACTERS], 1)[0] for key, text in texts if key in _MESSAGES).lower()
+    return next((code for code, pattern in _BY_MESSAGE if pattern.search(message)), None)
+
+
+def _texts(key: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
+    """The texts of an error, each with the field it stands in."""
     if isinstance(value, str):
-        yield value[:1000]
-    elif isinstance(value, dict | list) and depth < _DEPTH:
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _words(item, depth + 1)
+        yield key, value
+    elif isinstance(value, list) and depth < _DEPTH:
+        for item in value:
+            yield from _texts(key, item, depth + 1)
+    elif isinstance(value, dict) and depth < _DEPTH:
+        for name, item in value.items():
+            if name in _WITHIN or isinstance(item, str):
+                yield from _texts(name, item, depth + 1)
 
 
 def _quote(body: bytes) -> str:
     return body[:_QUOTED_BYTES].decode("utf-8", "replace")
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Seconds. ``Retry-After`` is a number of them, or a date (RFC 9110, 10.2.3)."""
+def _retry_after(headers: Mapping[str, str], texts: list[tuple[str, str]]) -> int | None:
+    """Seconds. ``Retry-After`` is a number of them, or a date (RFC 9110, 10.2.3). Google says it in the error."""
+    for key, text in texts:
+        if key == "retryDelay" and (delay := _DELAY.fullmatch(text)):
+            return min(int(delay[1]) + 1, _DAY)
     value = headers.get("retry-after", "").strip()
     if value.isdecimal():
         return min(int(value[:9]), _DAY)
