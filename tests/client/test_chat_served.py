@@ -21,13 +21,10 @@ from .scripted import shows
 
 pytestmark = pytest.mark.anyio
 
-_wires = [
-    ("new", "sse"),
-    ("new", "ndjson"),
-    ("new", "websocket"),
-    ("legacy", "sse"),
-    ("legacy", "ndjson"),
-]
+wires = pytest.mark.parametrize(
+    ("dialect", "framing"),
+    [("new", "sse"), ("new", "ndjson"), ("new", "websocket"), ("legacy", "sse"), ("legacy", "ndjson")],
+)
 
 
 def adapter(url: str, framing: str) -> ConnectionAdapter:
@@ -38,7 +35,7 @@ def adapter(url: str, framing: str) -> ConnectionAdapter:
     return fetch_server_sent_events(url.rstrip("/") + "/api/chat")
 
 
-@pytest.mark.parametrize(("dialect", "framing"), _wires)
+@wires
 async def test_two_turns_and_another_try(
     dialect: Dialect, framing: str, serve: Serve, upstream: ThreadedUpstream
 ) -> None:
@@ -52,7 +49,7 @@ async def test_two_turns_and_another_try(
         assert (client.status, client.error) == ("ready", None)
 
 
-@pytest.mark.parametrize(("dialect", "framing"), _wires)
+@wires
 async def test_stop_then_the_next_turn(
     dialect: Dialect, framing: str, serve: Serve, upstream: ThreadedUpstream
 ) -> None:

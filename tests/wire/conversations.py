@@ -2,6 +2,7 @@
 
 from tokenwire.messages import Media, Message, Text, message
 
+from .reasoned import REASONING, TURNS
 from .rows import (
     APPROVED,
     DENIED,
@@ -282,6 +283,8 @@ CASES = [
         ("calls", CALLS),
         ("repairs", REPAIRS),
         ("rendered", RENDERED),
+        ("reasoning", REASONING),
+        ("turns", TURNS),
         ("both", BOTH),
     ]
     for name, rows, messages in cases

@@ -87,7 +87,12 @@ class _Run:
         self._spoken: set[str] = set()
         self._interrupted: set[str] = set()
         self._steps: set[str] = set()
+        self._step: str | None = None
         self._thoughts: dict[str, bool] = {}
+        self._calls: dict[str, bool] = {}
+        self._names: dict[str, str] = {}
+        self._calling: set[str] = set()
+        self._results: dict[str, str] = {}
 
     def take(self, event: Event) -> None:
         assert not self.over
@@ -107,6 +112,8 @@ class _Run:
         assert self._messages[event["messageId"]]
         # text that goes on after a step is shown by both clients with what stood before the step once more
         assert event["messageId"] not in self._interrupted
+        # and so is text before a call, by the newest client, when it joins while a later message streams
+        assert event["messageId"] not in self._calling
         assert event["delta"]
         self._spoken.add(event["messageId"])
 
@@ -117,6 +124,8 @@ class _Run:
     def _step_started(self, event: Event) -> None:
         assert event["stepId"] == event["stepName"]
         assert event["stepId"] not in self._steps
+        assert self._step is None
+        self._step = event["stepId"]
         self._steps.add(event["stepId"])
         self._interrupted |= self._spoken
 
@@ -140,15 +149,61 @@ class _Run:
         assert self._thoughts[event["messageId"]]
         self._thoughts[event["messageId"]] = False
 
+    def _reasoning_encrypted_value(self, event: Event) -> None:
+        assert event["encryptedValue"]
+        if event["subtype"] == "message":
+            assert event["entityId"] == self._step
+            assert not self._thoughts.get(event["entityId"])
+        else:
+            assert event["subtype"] == "tool-call"
+            assert event["entityId"] in self._calls
+
     def _reasoning_end(self, event: Event) -> None:
-        assert not self._thoughts[event["messageId"]]
+        assert event["messageId"] == self._step
+        assert not self._thoughts.get(event["messageId"])
+        self._step = None
+
+    def _tool_call_start(self, event: Event) -> None:
+        assert event["toolCallName"]
+        assert event["toolCallName"] == event["toolName"]
+        assert self._messages[event["parentMessageId"]]
+        assert event["parentMessageId"] not in self._spoken
+        assert event["toolCallId"] not in self._calls
+        self._calling.add(event["parentMessageId"])
+        self._calls[event["toolCallId"]] = True
+        self._names[event["toolCallId"]] = event["toolName"]
+
+    def _tool_call_args(self, event: Event) -> None:
+        assert self._calls[event["toolCallId"]]
+        assert event["delta"]
+
+    def _tool_call_end(self, event: Event) -> None:
+        if "result" in event:
+            assert self._legacy
+            assert event["result"] == self._results.pop(event["toolCallId"])
+            assert event["toolName"] == self._names[event["toolCallId"]]
+        else:
+            assert self._calls[event["toolCallId"]]
+            self._calls[event["toolCallId"]] = False
+
+    def _tool_call_result(self, event: Event) -> None:
+        assert not self._calls[event["toolCallId"]]
+        assert isinstance(event["content"], str)
+        self._results[event["toolCallId"]] = event["content"]
+
+    def _custom(self, event: Event) -> None:
+        assert event["name"]
+        assert "value" in event
 
     def _run_finished(self, event: Event) -> None:
         assert self._ids is not None
         assert self._ids.items() <= event.items()
-        assert event["finishReason"] in ("stop", "length", "content_filter", "tool_calls")
-        assert not any(self._messages.values())
-        assert not any(self._thoughts.values())
+        assert event["finishReason"] in ("stop", "length", "content_filter")
+        assert self._step is None
+        for still_open in (self._messages, self._thoughts, self._calls):
+            assert not any(still_open.values())
+        # each result was told to a legacy client once more, in its own words
+        assert not self._legacy or not self._results
         self.over = True
 
     def _run_error(self, event: Event) -> None:

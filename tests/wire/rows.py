@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokenwire.messages import Message, Text, ToolCall, message
+from tokenwire.messages import Message, Reasoning, Text, ToolCall, message
 
 Row = dict[str, Any]
 
@@ -19,6 +19,7 @@ def user(content: Any) -> Row:
 def asks(*calls: Row, content: Any = None) -> Row:
     functions = [
         {"id": row["id"], "type": "function", "function": {"name": row["name"], "arguments": row["arguments"]}}
+        | ({"encryptedValue": row["metadata"]["thoughtSignature"]} if "metadata" in row else {})
         for row in calls
     ]
     return {"role": "assistant", "content": content, "toolCalls": functions}
@@ -44,6 +45,21 @@ def result(call_id: Any, content: Any = "42", **fields: Any) -> Row:
     return {"type": "tool-result", "toolCallId": call_id, "content": content, **fields}
 
 
+def thought(content: Any, signature: Any = None) -> Row:
+    """A row of reasoning."""
+    return {"role": "reasoning", "content": content} | ({"encryptedValue": signature} if signature is not None else {})
+
+
+def thinking(content: Any, signature: Any = None) -> Row:
+    """A rendered part of reasoning."""
+    return {"type": "thinking", "content": content} | ({"signature": signature} if signature is not None else {})
+
+
+def signed(signature: Any) -> Row:
+    """What a rendered call has beside the rest."""
+    return {"thoughtSignature": signature}
+
+
 def media(kind: str, source: Any, **fields: Any) -> Row:
     return {"type": kind, "source": source, **fields}
 
@@ -52,8 +68,12 @@ def said(words: str, *calls: ToolCall) -> Message:
     return Message("assistant", (Text(words),) if words else (), calls)
 
 
-def called(call_id: str, arguments: str = "{}") -> ToolCall:
-    return ToolCall(call_id, "f", arguments)
+def reasoned(*thoughts: Reasoning, said: str = "", calls: tuple[ToolCall, ...] = ()) -> Message:
+    return Message("assistant", (*thoughts, *((Text(said),) if said else ())), calls)
+
+
+def called(call_id: str, arguments: str = "{}", signature: str | None = None) -> ToolCall:
+    return ToolCall(call_id, "f", arguments, signature)
 
 
 def told(call_id: str, content: str = "42") -> Message:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokenwire.errors import Code, Refusal
-from tokenwire.messages import Media, Message
+from tokenwire.messages import Media, Message, Reasoning, Text
 from tokenwire.wire.history import conversation
 from tokenwire.wire.request import decode_envelope
 
@@ -131,13 +131,16 @@ PARTS = st.fixed_dictionaries(
         "raw": CONTENTS | JSON,
         "status": st.sampled_from(["complete", "streaming"]) | JSON,
         "source": SOURCES | JSON,
-        "metadata": JSON,
+        "metadata": JSON | st.fixed_dictionaries({"thoughtSignature": CONTENTS | JSON}),
+        "signature": CONTENTS | JSON,
     },
 )
 FUNCTIONS = st.fixed_dictionaries(
     {}, optional={"name": st.sampled_from(["f", ""]) | JSON, "arguments": ARGUMENTS | JSON}
 )
-CALL_ROWS = st.fixed_dictionaries({}, optional={"id": IDS | JSON, "function": FUNCTIONS | JSON})
+CALL_ROWS = st.fixed_dictionaries(
+    {}, optional={"id": IDS | JSON, "function": FUNCTIONS | JSON, "encryptedValue": CONTENTS | JSON}
+)
 ROWS = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "tool", "system", "developer", "reasoning"])},
     optional={
@@ -146,6 +149,7 @@ ROWS = st.fixed_dictionaries(
         "toolCalls": st.none() | st.lists(CALL_ROWS, max_size=3),
         "toolCallId": st.none() | IDS,
         "error": JSON,
+        "encryptedValue": CONTENTS | JSON,
     },
 )
 
@@ -157,7 +161,12 @@ def assert_sendable(messages: Sequence[Message]) -> None:
     asked: set[str] = set()
     for turn in messages:
         assert turn.content or turn.tool_calls
-        assert all(isinstance(part, Media) or part.text or turn.role == "tool" for part in turn.content)
+        thoughts = [part for part in turn.content if isinstance(part, Reasoning)]
+        assert turn.role == "assistant" or not thoughts
+        assert turn.content[: len(thoughts)] == tuple(thoughts)
+        assert all(thought.signature for thought in thoughts)
+        assert turn.tool_calls or len(thoughts) < len(turn.content)
+        assert all(part.text or turn.role == "tool" for part in turn.content if isinstance(part, Text))
         assert all((part.url is None) != (part.data is None) for part in turn.content if isinstance(part, Media))
         assert (turn.tool_call_id is not None) == (turn.role == "tool")
         if turn.role == "tool":
@@ -171,6 +180,7 @@ def assert_sendable(messages: Sequence[Message]) -> None:
             asked.add(asks_for.id)
             waiting.append(asks_for.id)
             assert asks_for.name
+            assert asks_for.signature is None or asks_for.signature
             json.loads(asks_for.arguments, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
     assert waiting == []
 

@@ -70,6 +70,12 @@ def test_what_is_no_conversation_is_refused(messages: list[Any], code: Code) -> 
         (events.ReasoningMessageContent("m", "hm"), None),
         (events.ReasoningMessageEnd("m"), None),
         (events.ReasoningEnd("m"), None),
+        (events.ReasoningEncryptedValue("message", "m", "anthropic:abc"), None),
+        (events.ToolCallStart("c", "clock", "m"), None),
+        (events.ToolCallArgs("c", '{"a":"TEXT_MESSAGE_CONTENT","delta":"b"}'), None),
+        (events.ToolCallEnd("c"), None),
+        (events.ToolCallResult("r", "c", "noon"), None),
+        (events.Custom("mine", {"a": 1}), None),
         (events.TextMessageStart("m", "assistant"), None),
         (events.TextMessageContent("m", "Hi"), '{"type":"text","text":"Hi"}'),
         (events.TextMessageContent('m","delta":"x', 'a","delta":"b'), '{"type":"text","text":"a\\",\\"delta\\":\\"b"}'),
@@ -77,6 +83,10 @@ def test_what_is_no_conversation_is_refused(messages: list[Any], code: Code) -> 
         (events.RunFinished("t", "r", "stop", "m", events.Usage(1)), '{"type":"done"}'),
         (events.RunFinished("t", "r", "length"), '{"type":"done"}'),
         (events.RunFinished("t", "r", "cancelled"), '{"type":"done"}'),
+        (
+            events.RunFinished("t", "r", "tool_calls"),
+            '{"type":"error","error":"The model asked for a tool that cannot be run here."}',
+        ),
         (events.RunError('No "luck"\n', "internal", "t", "r"), '{"type":"error","error":"No \\"luck\\"\\n"}'),
     ],
 )

@@ -97,7 +97,13 @@ def test_more_messages_than_the_limit_are_refused(wire: Wire) -> None:
         events.TextMessageStart("m", "assistant"),
         events.TextMessageContent("m", "Hi"),
         events.TextMessageEnd("m"),
-        events.RunFinished("t", "r", "length", "smart", events.Usage(1, 2, 3)),
+        events.ReasoningEncryptedValue("message", "s", "anthropic:abc"),
+        events.ReasoningEncryptedValue("tool-call", "c", "gemini:abc"),
+        events.ToolCallArgs("c", '{"a":'),
+        events.ToolCallEnd("c"),
+        events.Custom("mine", {"a": [1, None]}),
+        events.Custom("mine", None),
+        events.RunFinished("t", "r", "length", "smart", events.Usage(1, 2, 3, cache_write_tokens=1)),
     ],
     ids=lambda event: type(event).__name__,
 )
@@ -121,9 +127,34 @@ def test_an_error_has_its_text_where_either_generation_looks(wire: Wire) -> None
 
 
 @both
-def test_a_cancelled_run_says_stop_and_nothing_else_differs(wire: Wire) -> None:
-    (event,) = told(wire, events.RunFinished("t", "r", "cancelled", "smart"))
+@pytest.mark.parametrize("reason", ["cancelled", "tool_calls"])
+def test_what_nobody_goes_on_from_says_stop_and_nothing_else_differs(wire: Wire, reason: events.FinishReason) -> None:
+    *_, event = told(wire, CALLED, events.RunFinished("t", "r", reason, "smart"))
     assert event == {"type": "RUN_FINISHED", "threadId": "t", "runId": "r", "finishReason": "stop", "model": "smart"}
+
+
+CALLED = events.ToolCallStart("c", "clock", "m")
+
+
+@both
+def test_a_call_has_its_name_where_either_generation_looks(wire: Wire) -> None:
+    assert told(wire, CALLED) == [
+        {
+            "type": "TOOL_CALL_START",
+            "toolCallId": "c",
+            "toolCallName": "clock",
+            "toolName": "clock",
+            "parentMessageId": "m",
+        }
+    ]
+
+
+def test_a_result_ends_the_call_once_more_for_legacy() -> None:
+    result = {"type": "TOOL_CALL_RESULT", "messageId": "r", "toolCallId": "c", "content": '{"a":1}'}
+    again = {"type": "TOOL_CALL_END", "toolCallId": "c", "toolName": "clock", "result": '{"a":1}'}
+    happened: list[events.Event] = [CALLED, events.ToolCallEnd("c"), events.ToolCallResult("r", "c", '{"a":1}')]
+    assert told(TANSTACK, *happened)[2:] == [result]
+    assert told(TANSTACK_LEGACY, *happened)[2:] == [result, again]
 
 
 def reasoning() -> list[events.Event]:
@@ -172,6 +203,8 @@ FINISHED = events.RunFinished("t", "r", "stop")
         ([events.TextMessageContent("m", " "), events.TextMessageContent("m", ".")], "RUN_FINISHED"),
         ([events.TextMessageContent("m", "."), events.TextMessageContent("m", " ")], "RUN_FINISHED"),
         ([events.ReasoningMessageContent("s", "hm")], "RUN_FINISHED"),
+        ([events.ReasoningEncryptedValue("message", "s", "anthropic:abc")], "RUN_ERROR"),
+        ([CALLED, events.ToolCallEnd("c")], "RUN_FINISHED"),
     ],
 )
 def test_an_answer_that_shows_nothing_is_an_error_to_legacy(answer: list[events.Event], terminal: str) -> None:

@@ -12,11 +12,13 @@ from typing import Any, get_args
 import msgspec
 
 from ..errors import Code, Refusal
-from ..messages import Media, MediaKind, Message, Part, Text, ToolCall
+from ..messages import Media, MediaKind, Message, Part, Reasoning, Text, ToolCall
 from .request import Row
 
+MAX_SIGNATURE = 1024 * 1024
+"""Characters of a signature. Anything longer is none that came from here."""
+
 _NOT_COMPLETED = json.dumps({"error": "Tool call was not completed"})
-_IGNORED_ROLES = frozenset({"reasoning", "activity"})
 _MEDIA: dict[str, MediaKind] = {kind: kind for kind in get_args(MediaKind)}
 
 
@@ -32,15 +34,29 @@ def conversation(rows: Iterable[Row]) -> tuple[Message, ...]:
         for part in row.parts or ()
         if part.get("type") == "tool-result" and isinstance(call_id := part.get("toolCallId"), str)
     }
-    messages = tuple(_repaired(message for i, row in enumerate(rows) for message in _read(row, i, anchored)))
+    messages = tuple(_repaired(_joined(_read_all(rows, anchored))))
     if not messages:
         raise Refusal(Code.bad_request, "The messages of the request are all empty.")
     return messages
 
 
+def _read_all(rows: Iterable[Row], anchored: set[str]) -> Iterator[Message]:
+    """The messages of all rows. Rows of reasoning belong to the assistant's row after them (1.4)."""
+    thoughts: list[Part] = []
+    for index, row in enumerate(rows):
+        if row.role == "reasoning":
+            thoughts += _reasoning(row.content, row.encrypted_value)
+            continue
+        for message in _read(row, index, anchored):
+            # in a row that has parts, the reasoning is among them
+            mine = thoughts if message.role == "assistant" and row.parts is None else ()
+            yield msgspec.structs.replace(message, content=(*mine, *message.content))
+        thoughts = []
+
+
 def _read(row: Row, index: int, anchored: set[str]) -> Iterator[Message]:
     role = row.role or ("assistant" if row.parts is not None else None)
-    if role in _IGNORED_ROLES:
+    if role == "activity":
         return
     if role == "tool" and row.parts is None:
         if row.tool_call_id and row.tool_call_id not in anchored and not _is_decision(row.content):
@@ -58,7 +74,11 @@ def _read(row: Row, index: int, anchored: set[str]) -> Iterator[Message]:
 
 
 def _read_assistant_parts(parts: list[dict[str, Any]]) -> Iterator[Message]:
-    """One rendered assistant message is a turn for each stretch of text and calls up to a result."""
+    """One rendered assistant message is a turn for each stretch of text and calls up to a result.
+
+    Its reasoning comes first, as in rows: where it stands among the parts is not what the model said.
+    """
+    thoughts: list[Part] = []
     text: list[Part] = []
     calls: list[ToolCall] = []
     outputs: dict[str, Any] = {}
@@ -68,19 +88,34 @@ def _read_assistant_parts(parts: list[dict[str, Any]]) -> Iterator[Message]:
             content = part.get("content" if kind == "text" else "raw")
             if isinstance(content, str) and content:
                 text.append(Text(content))
-        elif kind == "tool-call" and (call := _call(part.get("id"), part.get("name"), part.get("arguments"))):
+        elif kind == "thinking":
+            thoughts += _reasoning(part.get("content"), part.get("signature"))
+        elif kind == "tool-call" and (call := _rendered_call(part)):
             calls.append(call)
             if "output" in part:
                 outputs[call.id] = part["output"]
         elif kind == "tool-result" and isinstance(call_id := part.get("toolCallId"), str):
             if text or calls:
-                yield Message("assistant", tuple(text), tuple(calls))
-                text, calls = [], []
+                yield Message("assistant", (*thoughts, *text), tuple(calls))
+                thoughts, text, calls = [], [], []
             yield _tool_message(call_id, part.get("content"), part.get("error"))
     if text or calls:
-        yield Message("assistant", tuple(text), tuple(calls))
+        yield Message("assistant", (*thoughts, *text), tuple(calls))
     for call_id, output in outputs.items():  # where there is a result too, that one counts: it comes first
         yield _tool_message(call_id, output if isinstance(output, str) else json.dumps(output), None)
+
+
+def _joined(messages: Iterable[Message]) -> list[Message]:
+    """Text and the calls after it are one turn, although a client shows them in two messages (2.4)."""
+    joined: list[Message] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        goes_on = bool(message.tool_calls) and not message.content
+        if goes_on and last is not None and last.role == "assistant" and not last.tool_calls:
+            joined[-1] = msgspec.structs.replace(last, tool_calls=message.tool_calls)
+        else:
+            joined.append(message)
+    return joined
 
 
 def _repaired(messages: Iterable[Message]) -> Iterator[Message]:
@@ -95,7 +130,7 @@ def _repaired(messages: Iterable[Message]) -> Iterator[Message]:
         if message.role == "tool":
             continue
         fresh = tuple({call.id: call for call in message.tool_calls if call.id not in called}.values())
-        if not message.content and not fresh:
+        if not fresh and all(isinstance(part, Reasoning) for part in message.content):
             continue
         yield Message(message.role, message.content, tuple(_sendable(call) for call in fresh))
         for call in fresh:
@@ -137,22 +172,40 @@ def _media(kind: MediaKind, source: dict[str, Any], metadata: Any) -> Media | No
     )
 
 
+def _reasoning(text: Any, signature: Any) -> Iterator[Reasoning]:
+    """Signed reasoning; that which nobody can read has no text. Unsigned, no provider wants it back."""
+    if (signature := _signature(signature)) is not None:
+        yield Reasoning(text if isinstance(text, str) else "", signature)
+
+
+def _signature(value: Any) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_SIGNATURE else None
+
+
 def _calls(rows: Iterable[dict[str, Any]]) -> Iterator[ToolCall]:
     for row in rows:
         function = row.get("function")
         if isinstance(function, dict) and (
-            call := _call(row.get("id"), function.get("name"), function.get("arguments"))
+            call := _call(row.get("id"), function.get("name"), function.get("arguments"), row.get("encryptedValue"))
         ):
             yield call
 
 
-def _call(call_id: Any, name: Any, arguments: Any) -> ToolCall | None:
+def _rendered_call(part: dict[str, Any]) -> ToolCall | None:
+    metadata = part.get("metadata")
+    signature = metadata.get("thoughtSignature") if isinstance(metadata, dict) else None
+    return _call(part.get("id"), part.get("name"), part.get("arguments"), signature)
+
+
+def _call(call_id: Any, name: Any, arguments: Any, signature: Any) -> ToolCall | None:
     if not (isinstance(call_id, str) and call_id and isinstance(name, str) and name):
         return None
-    return ToolCall(call_id, name, arguments.strip() or "{}" if isinstance(arguments, str) else "{}")
+    arguments = arguments.strip() or "{}" if isinstance(arguments, str) else "{}"
+    return ToolCall(call_id, name, arguments, _signature(signature))
 
 
 def _sendable(call: ToolCall) -> ToolCall:
+    """A call that was cut off has empty arguments, which are not what was signed."""
     return call if _is_json(call.arguments) else ToolCall(call.id, call.name, "{}")
 
 

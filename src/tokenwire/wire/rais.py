@@ -10,6 +10,7 @@ from .request import ChatRequest, Envelope, read_options, read_rows, top_level
 
 _TEXT = b'{"type":"TEXT_MESSAGE_CONTENT",'
 _DONE = b'{"type":"done"}'
+_ASKS_FOR_A_TOOL = "The model asked for a tool that cannot be run here."
 
 
 class Rais:
@@ -45,8 +46,15 @@ def translate(payload: bytes) -> Sequence[bytes]:
         return ()
     terminal = events.decode(payload)
     if isinstance(terminal, events.RunError):
-        return (b'{"type":"error","error":' + events.quote(terminal.message) + b"}",)
+        return (_error(terminal.message),)
+    if isinstance(terminal, events.RunFinished) and terminal.finish_reason == "tool_calls":
+        # decided by this event alone: whoever resumes has the same end as whoever saw all of the answer
+        return (_error(_ASKS_FOR_A_TOOL),)
     return (_DONE,)
+
+
+def _error(message: str) -> bytes:
+    return b'{"type":"error","error":' + events.quote(message) + b"}"
 
 
 RAIS = Rais()

@@ -16,6 +16,13 @@ from .history import conversation
 from .request import ChatRequest, Envelope, read_id, read_options, read_rows, top_level
 
 _TEXT = b'{"type":"TEXT_MESSAGE_CONTENT",'
+_REWORDED = (
+    b'{"type":"RUN_FINISHED"',
+    b'{"type":"RUN_ERROR"',
+    b'{"type":"REASONING_START"',
+    b'{"type":"TOOL_CALL_START"',
+)
+"""What is logged in other words than the newest client has for it."""
 _json = msgspec.json.Encoder()
 
 
@@ -78,28 +85,25 @@ class TanstackLegacy:
 
 
 def translate_new(payload: bytes) -> Sequence[bytes]:
-    """The newest dialect's event: the logged one, but for errors, stops and the start of reasoning."""
-    if payload.startswith(_TEXT):
+    """The newest dialect's event: the logged one, but for ends and the starts of reasoning and of tool calls."""
+    if payload.startswith(_TEXT) or not payload.startswith(_REWORDED):
         return (payload,)
-    event = events.decode(payload)
-    if isinstance(event, events.RunError | events.RunFinished):
-        return (_terminal(event),)
-    if isinstance(event, events.ReasoningStart):
-        return (_step_started(event),)
-    return (payload,)
+    return (_reworded(events.decode(payload)),)
 
 
 class LegacyTranslator:
     """The legacy dialect's events for one response.
 
     This client stays busy for ever when an answer ends without anything visible (2.2), so an empty answer is told as
-    the error it is. Reasoning is told twice, in the words of both generations (2.3): a newest client behind a
-    hand-written adapter sends no run id, and is taken for a legacy one.
+    the error it is. Reasoning and the results of tools are told twice, in the words of both generations (2.3, 2.4),
+    and signatures too, of which this one knows nothing: a newest client behind a hand-written adapter sends no run id,
+    and is taken for a legacy one.
     """
 
     def __init__(self, *, begun: bool) -> None:
         # what came before is not known here, and calling an answer empty that is not would be worse
         self._visible = begun
+        self._tools: dict[str, str] = {}
 
     def __call__(self, payload: bytes) -> Sequence[bytes]:
         """The events for a logged one."""
@@ -107,35 +111,45 @@ class LegacyTranslator:
             self._visible = self._visible or not _is_blank(payload)
             return (payload,)
         event = events.decode(payload)
-        if isinstance(event, events.RunError):
-            return (_terminal(event),)
-        if isinstance(event, events.RunFinished):
-            if self._visible or event.finish_reason == "cancelled":
-                return (_terminal(event),)
-            empty = Failure(Code.empty_answer)
-            return (_terminal(events.RunError(empty.message, empty.code, event.thread_id, event.run_id)),)
-        if isinstance(event, events.ReasoningStart):
-            return (_step_started(event),)
-        if isinstance(event, events.ReasoningMessageContent):
-            self._visible = True
-            step = {"stepId": event.message_id, "stepName": event.message_id, "delta": event.delta}
-            return (payload, _json.encode({"type": "STEP_FINISHED", **step}))
-        return (payload,)
+        match event:
+            case events.RunFinished() if not self._visible and event.finish_reason != "cancelled":
+                empty = Failure(Code.empty_answer)
+                return (_reworded(events.RunError(empty.message, empty.code, event.thread_id, event.run_id)),)
+            case events.ReasoningMessageContent():
+                self._visible = True
+                step = {"stepId": event.message_id, "stepName": event.message_id, "delta": event.delta}
+                return (payload, _json.encode({"type": "STEP_FINISHED", **step}))
+            case events.ToolCallStart():
+                self._visible = True
+                self._tools[event.tool_call_id] = event.tool_call_name
+            case events.ToolCallResult():
+                return (payload, self._ended_with_result(event))
+        return (_reworded(event),) if payload.startswith(_REWORDED) else (payload,)
+
+    def _ended_with_result(self, event: events.ToolCallResult) -> bytes:
+        """A second end of the call, which is where this client looks for what it gave (2.4)."""
+        name = self._tools.get(event.tool_call_id, "")
+        told = {"toolCallId": event.tool_call_id, "toolName": name, "result": event.content}
+        return _json.encode({"type": "TOOL_CALL_END", **told})
 
 
-def _terminal(event: events.Terminal) -> bytes:
-    """A terminal event in a form that both generations understand (2.1)."""
-    if isinstance(event, events.RunError):
-        return _json.encode({**msgspec.to_builtins(event), "error": {"message": event.message, "code": event.code}})
-    if event.finish_reason == "cancelled":
-        # anything but "stop" makes the legacy client ask again after a tool result
-        return events.encode(msgspec.structs.replace(event, finish_reason="stop"))
-    return events.encode(event)
-
-
-def _step_started(event: events.ReasoningStart) -> bytes:
-    """The start of a thinking part of its own, in a form that both generations understand (2.3)."""
-    return _json.encode({"type": "STEP_STARTED", "stepId": event.message_id, "stepName": event.message_id})
+def _reworded(event: events.Event) -> bytes:
+    """An event in a form that both generations understand."""
+    match event:
+        case events.RunError():
+            error = {"message": event.message, "code": event.code}
+            return _json.encode({**msgspec.to_builtins(event), "error": error})
+        case events.RunFinished(finish_reason="cancelled" | "tool_calls"):
+            # anything but "stop" makes the legacy client ask again after a tool result, and the newest one wait for
+            # somebody to run the tools: for ever, over WebSocket (2.1)
+            return events.encode(msgspec.structs.replace(event, finish_reason="stop"))
+        case events.ReasoningStart():
+            # a thinking part of its own (2.3)
+            return _json.encode({"type": "STEP_STARTED", "stepId": event.message_id, "stepName": event.message_id})
+        case events.ToolCallStart():
+            return _json.encode({**msgspec.to_builtins(event), "toolName": event.tool_call_name})
+        case _:
+            return events.encode(event)
 
 
 def _is_blank(payload: bytes) -> bool:

@@ -1,7 +1,11 @@
 """What both clients are put through."""
 
+import json
 from typing import Any
 
+from tokenwire.client.messages import Dialect
+
+from ...wire.logs import GOLDEN
 from .twin import Event, Scenario
 
 STARTED: Event = {"type": "RUN_STARTED", "threadId": "$thread", "runId": "$run"}
@@ -482,3 +486,12 @@ new_only = [
         [["send", "hi"]],
     ),
 ]
+
+
+def recorded(run: str, dialect: Dialect) -> Scenario:
+    """A golden run as this server tells it, and a further question."""
+    wire = {"new": "tanstack", "legacy": "tanstack-legacy"}[dialect]
+    recording = (GOLDEN / run / f"{wire}.ndjson").read_text()
+    lines = recording.replace('"thread-1"', '"$thread"').replace('"run-1"', '"$run"').removesuffix("\n").split("\n")
+    told = [json.loads(line) for line in lines]
+    return Scenario(run, [[line.get("chunk", line) for line in told], AGAIN], [["send", "hi"], ["send", "more"]])

@@ -7,11 +7,14 @@ import pytest
 from tokenwire.client.messages import Dialect
 
 from ...interop.node import Node
-from .scenarios import both, new_only
+from ...wire.logs import RUNS
+from .scenarios import both, new_only, recorded
 from .twin import Scenario, changes, play, without_chance
 
+_played: list[tuple[Scenario, Dialect]]
 _played = [(scenario, dialect) for dialect in ("new", "legacy") for scenario in both]
 _played += [(scenario, "new") for scenario in new_only]
+_played += [(recorded(run, dialect), dialect) for dialect in ("new", "legacy") for run in RUNS]
 
 
 @pytest.mark.anyio
