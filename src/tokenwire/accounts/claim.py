@@ -1,14 +1,17 @@
 """What a request asks of the accounts, and what they say to it.
 
 Three kinds of limits, each with a name (``key``) that says whose it is and of what: ``requests:key:tw_ab12``. All
-amounts are whole numbers: requests, tokens, or millionths of a dollar.
+amounts are whole numbers: requests, tokens, or millionths of a dollar. A limit of nothing grants nothing.
 """
 
 from typing import NamedTuple
 
 
 class Rate(NamedTuple):
-    """So many units in so many seconds, as a steady flow with a burst of all of them (GCRA)."""
+    """So many units in so many seconds, as a steady flow with a burst of all of them (GCRA).
+
+    A cost of nothing is always granted: it only asks. What is settled beyond the limit is a debt of one period at most.
+    """
 
     key: str
     limit: int
@@ -17,7 +20,7 @@ class Rate(NamedTuple):
 
 
 class Slot(NamedTuple):
-    """One of so many that may be held at a time. It is let go of by itself unless its holder renews it."""
+    """One of so many that may be held at a time. It is let go of by itself unless its holder renews it in time."""
 
     key: str
     limit: int
@@ -26,7 +29,10 @@ class Slot(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """So many units in a period that ends at a moment (Unix time), after which nobody asks for them again."""
+    """So many units in a period that ends at a moment (Unix time), after which nobody asks for them again.
+
+    One that is used up grants not even what costs nothing yet.
+    """
 
     key: str
     limit: int
@@ -38,7 +44,7 @@ Claim = Rate | Slot | Budget
 
 
 class Standing(NamedTuple):
-    """How a claim stands, whether it was granted or not."""
+    """How things stand with a claim after its set was granted or refused."""
 
     key: str
     limit: int
@@ -47,7 +53,7 @@ class Standing(NamedTuple):
     reset: float
     """Seconds until all of them can be had again."""
     retry: float
-    """Seconds after which the same claim may be granted; 0 where it was. Infinite where it never will be."""
+    """Seconds after which the same claim may be granted; 0 where nothing is against it, infinite where it never is."""
 
 
 class Verdict(NamedTuple):

@@ -1,12 +1,15 @@
 """The contract of accounts, whichever store they are kept in.
 
-Invariants, kept by every implementation and shown by one suite (tests/accounts/contract.py):
+Invariants, kept by every implementation and shown by one suite (tests/accounts/test_contract.py):
 
 * :meth:`Accounts.take` is atomic over all its claims and over all processes: two that race for the last unit do not
   both get it, and of a refused set nothing is taken.
 * What cannot be reached grants nothing: every method raises :class:`AccountsAway`, and the caller refuses.
 * A slot whose holder is gone frees itself.
+* A clock that is set back, be it by years, costs a rate or a slot one more of its periods and no more.
 * An entry is written once for a run of a principal: a second one for the same run is ignored.
+
+Where an answer is lost on its way, what was asked for may have been done: too much may be taken then, never too little.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +18,9 @@ from typing import NamedTuple, Protocol
 from ..errors import Code, Refusal
 from .claim import Budget, Claim, Rate, Slot, Verdict
 from .entry import Entry
+
+KEEP_ENTRIES = 100_000
+"""How many rows the ledger has before its oldest go, unless another measure is given."""
 
 
 class AccountsAway(Refusal):
@@ -48,10 +54,13 @@ class Accounts(Protocol):
     """What has been used. Every method may raise :class:`AccountsAway`."""
 
     async def start(self) -> None:
-        """Opens the accounts."""
+        """Opens the accounts, or shows that they can be reached."""
 
     async def take(self, claims: Sequence[Claim]) -> Verdict:
-        """Grants all of the claims, or none. A slot that its holder already has is renewed and granted."""
+        """Grants all of the claims, or none. No two of them may have the same key.
+
+        A slot that its holder already has is renewed and granted.
+        """
 
     async def settle(self, amounts: Sequence[Rate | Budget]) -> None:
         """Adds what was used beyond what was taken (a positive cost), or gives back (a negative one). Never refused."""
@@ -66,7 +75,7 @@ class Accounts(Protocol):
         """Adds a row to the ledger."""
 
     def entries(self, selection: Selection) -> AsyncIterator[Entry]:
-        """The rows selected, oldest first."""
+        """The rows selected, in the order in which they were written."""
 
     async def close(self) -> None:
         """Lets everything go."""

@@ -1,7 +1,7 @@
-"""The generic cell rate algorithm: a rate limit that is one number.
+"""The generic cell rate algorithm, as a leaky bucket: a rate limit without windows.
 
-That number is the theoretical arrival time: the moment at which the flow so far would be used up at the steady rate.
-No windows, so no burst of twice the limit at the edge of one.
+No windows, so no burst of twice the limit at the edge of one. The bucket's level is kept in units, and not as the
+moment at which it would be empty: whole units stay exact, however many of them a second is good for.
 """
 
 from typing import NamedTuple
@@ -10,27 +10,18 @@ from .claim import Rate
 
 
 class Flow(NamedTuple):
-    """What a claim does to a flow at a moment."""
+    """A bucket: what is in it, and when that was."""
 
-    arrival: float
-    """The theoretical arrival time after it: to be kept where it was granted."""
-    granted: bool
-    remaining: int
-    reset: float
-    retry: float
+    level: float
+    at: float
 
 
-def claim(arrival: float | None, now: float, rate: Rate) -> Flow:
-    """Asks a flow for ``rate.cost`` units. ``arrival`` is what was kept of it; ``None`` where nothing was.
+def drained(flow: Flow, rate: Rate, now: float) -> Flow:
+    """What is left of it at a moment, of a full bucket at most. One of a time to come begins to drain now."""
+    elapsed = max(0.0, now - flow.at)
+    return Flow(max(0.0, min(flow.level, rate.limit) - elapsed * rate.limit / rate.seconds), now)
 
-    A cost above the limit is never granted. A negative cost gives back, never more than was taken.
-    """
-    interval = rate.seconds / rate.limit
-    start = now if arrival is None else max(arrival, now)
-    after = max(now, start + rate.cost * interval)
-    room = now + rate.seconds
-    # what is a rounding apart is not apart
-    granted = after <= room + interval * 1e-6
-    kept = after if granted else start
-    retry = 0.0 if granted else after - room if rate.cost <= rate.limit else float("inf")
-    return Flow(kept, granted, int((room - kept) / interval + 1e-6), kept - now, retry)
+
+def poured(flow: Flow, rate: Rate, now: float) -> Flow:
+    """With ``rate.cost`` in it; what is beyond its rim is lost."""
+    return Flow(max(0.0, drained(flow, rate, now).level + rate.cost), now)
