@@ -1,13 +1,16 @@
 """The configuration: what every key does, and a line for every mistake."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
-from tokenwire.config import Config, Limits, Persona, Policy, Runs, load
+from tokenwire.config import Config, Limits, Persona, PersonaPolicy, Policy, Runs, load
 from tokenwire.errors import ConfigError
-from tokenwire.providers.base import Target
+from tokenwire.gate.system_prompt import SystemPrompt, Variable
+from tokenwire.providers.base import Target, Timeouts
+from tokenwire.providers.presets import PRESETS
 
 KEY = "sk-canary-4f1d9c0a7be25d83"
 
@@ -21,6 +24,7 @@ model = "upstream-of-small"
 EVERYTHING = """
 model = "fast"
 store = "sqlite:///runs.db"
+timezone = "Asia/Tokyo"
 
 [models.fast]
 provider = "groq"
@@ -46,6 +50,18 @@ max_tokens = 50
 description = "Helps."
 greeting = "What is it?"
 
+[personas.support-agent.variables]
+shop = "Example"
+
+[personas.support-agent.policy]
+models = ["fast"]
+temperature = [0.2, 0.4]
+max_tokens = 60
+client_system = "keep"
+
+[personas.filed]
+system_file = "filed.md"
+
 [cors]
 origins = ["https://app.example", "http://10.0.0.7:3000"]
 
@@ -64,6 +80,9 @@ keep_bytes = 7
 heartbeat_seconds = 8
 connect_seconds = 9.5
 silence_seconds = 10
+answer_seconds = 100
+retry_seconds = 13.5
+breaker_seconds = 0
 lease_seconds = 11
 store_seconds = 12
 drain_seconds = 0
@@ -72,6 +91,10 @@ drain_seconds = 0
 refused = "reject"
 temperature = [0.1, 1.1]
 max_tokens = 12
+models = ["near"]
+providers = ["groq"]
+personas = ["filed"]
+client_system = "drop"
 
 [disconnect]
 rais = "cancel"
@@ -100,6 +123,7 @@ def mistake(folder: Path, text: str, environ: dict[str, str] | None = None, mode
 
 
 def test_every_key_does_something(tmp_path: Path) -> None:
+    (tmp_path / "filed.md").write_text("\ufeffBe brief,\n{{model}}.\n")
     config = read(tmp_path, EVERYTHING, {"MY_KEY": KEY})
     assert config.default_model == "fast"
     fast, near, plain = (config.models[name].first for name in ("fast", "near", "plain"))
@@ -110,11 +134,12 @@ def test_every_key_does_something(tmp_path: Path) -> None:
         provider="groq",
         model="llama",
         base_url="https://groq.example/v1",
+        quirks=PRESETS["groq"].quirks,
         temperature=0.5,
         max_tokens=100,
     )
     assert (near.provider, near.model) == ("local", "smollm2")
-    assert (plain.base_url, plain.model, plain.key) == ("http://127.0.0.1:11434/v1", "qwen3", None)
+    assert (plain.base_url, plain.model, plain.key) == ("http://127.0.0.1:11434", "qwen3", None)
     assert {model.name: model.description for model in config.models.values()} == {
         "fast": "Quick.",
         "near": "",
@@ -122,14 +147,18 @@ def test_every_key_does_something(tmp_path: Path) -> None:
     }
     assert config.personas == {
         "support-agent": Persona(
-            system="You help people.",
+            name="support-agent",
+            system=SystemPrompt(("You help people.",)),
             model="near",
             temperature=0.3,
             max_tokens=50,
             description="Helps.",
             greeting="What is it?",
-        )
+            policy=PersonaPolicy(models=("fast",), temperature=(0.2, 0.4), max_tokens=60, client_system="keep"),
+        ),
+        "filed": Persona(name="filed", system=SystemPrompt(("Be brief,\n", Variable.model, "."))),
     }
+    assert config.timezone == ZoneInfo("Asia/Tokyo")
     assert config.origins == ("https://app.example", "http://10.0.0.7:3000")
     assert config.limits == Limits(
         body_bytes=1, body_seconds=2.5, messages=3, runs=4, run_bytes=5, ahead_bytes=6, readers=7
@@ -140,15 +169,104 @@ def test_every_key_does_something(tmp_path: Path) -> None:
         heartbeat_seconds=8.0,
         connect_seconds=9.5,
         silence_seconds=10.0,
+        answer_seconds=100.0,
+        retry_seconds=13.5,
+        breaker_seconds=0.0,
         lease_seconds=11.0,
         store_seconds=12.0,
         drain_seconds=0.0,
     )
-    assert config.policy == Policy(refused="reject", temperature=(0.1, 1.1), max_tokens=12)
+    assert config.policy == Policy(
+        refused="reject",
+        temperature=(0.1, 1.1),
+        max_tokens=12,
+        models=("near",),
+        providers=("groq",),
+        personas=("filed",),
+        client_system="drop",
+    )
     graces = [config.disconnect.grace(wire, "/api/chat") for wire in ("rais", "tanstack", "tanstack-legacy")]
     assert graces == [0.0, None, 2.5]
     assert config.disconnect.grace("rais", "/api/chat/ws") == 7.0
     assert str(config.store) == "sqlite:///runs.db"
+
+
+TARGETS = """
+[models.mix]
+temperature = 0.5
+max_tokens = 100
+reasoning = "low"
+params = { top_k = 3, seed = 4 }
+retries = 1
+description = "Both."
+
+[models.mix.timeouts]
+connect = 1
+answer = 60
+
+[[models.mix.targets]]
+provider = "vllm"
+model = "one"
+
+[[models.mix.targets]]
+provider = "groq"
+model = "two"
+key_env = "MY_KEY"
+weight = 0
+temperature = 0.0
+max_tokens = 5
+reasoning = "off"
+params = { seed = 5 }
+retries = 0
+timeouts = { connect = 2, first_token = 3, between_tokens = 4 }
+"""
+
+
+def test_a_target_says_what_the_model_does_not(tmp_path: Path) -> None:
+    model = read(tmp_path, TARGETS, {"MY_KEY": KEY}).models["mix"]
+    assert (model.name, model.description) == ("mix", "Both.")
+    assert [(choice.weight, choice.retries) for choice in model.choices] == [(1.0, 1), (0.0, 0)]
+    one, two = model.targets
+    assert (one.key, two.key and two.key.reveal()) == (None, KEY)
+    assert one == Target(
+        name="mix",
+        provider="vllm",
+        model="one",
+        base_url="http://127.0.0.1:8001/v1",
+        quirks=PRESETS["vllm"].quirks,
+        temperature=0.5,
+        max_tokens=100,
+        reasoning="low",
+        params={"top_k": 3, "seed": 4},
+        timeouts=Timeouts(connect=1, answer=60),
+    )
+    assert msgspec.structs.replace(two, key=None) == Target(
+        name="mix",
+        provider="groq",
+        model="two",
+        base_url="https://api.groq.com/openai/v1",
+        quirks=PRESETS["groq"].quirks,
+        temperature=0.0,
+        max_tokens=5,
+        reasoning="off",
+        params={"top_k": 3, "seed": 5},
+        timeouts=Timeouts(connect=2, first_token=3, between_tokens=4, answer=60),
+    )
+
+
+def test_a_model_in_one_place_is_a_target_as_well(tmp_path: Path) -> None:
+    lines = 'reasoning = "high"\nparams = { seed = 4 }\nretries = 0\ntimeouts = { answer = 60 }\n'
+    (choice,) = read(tmp_path, MODEL + lines).models["small"].choices
+    assert (choice.weight, choice.retries) == (1.0, 0)
+    assert (choice.target.reasoning, choice.target.params) == ("high", {"seed": 4})
+    assert choice.target.timeouts == Timeouts(answer=60)
+    assert read(tmp_path, MODEL).models["small"].choices[0].retries == 2
+
+
+def test_the_embedded_model_may_stand_in(tmp_path: Path) -> None:
+    text = TARGETS.replace("max_tokens = 100", "") + '[[models.mix.targets]]\nprovider = "local"\n'
+    *_, local = read(tmp_path, text, {"MY_KEY": KEY}).models["mix"].targets
+    assert (local.provider, local.model, local.base_url, local.max_tokens) == ("local", "smollm2", "", 1024)
 
 
 def test_one_model_is_enough(tmp_path: Path) -> None:
@@ -219,6 +337,10 @@ UNKNOWN_KEYS = {
     "colour": 'colour = "red"\n' + MODEL,
     "models.small.api_key": MODEL + f'api_key = "{KEY}"\n',
     "personas.poet.tone": MODEL + '[personas.poet]\nsystem = "Rhyme."\ntone = "blue"\n',
+    "personas.poet.policy.temperatures": MODEL + '[personas.poet]\nsystem = ""\npolicy = { temperatures = [0, 1] }\n',
+    "models.mix.targets[1].wait": TARGETS + "wait = 1\n",
+    "models.mix.timeouts.last_token": TARGETS.replace("answer = 60", "last_token = 60"),
+    "models.small.policy.models": MODEL + "policy = { models = [] }\n",
     "cors.origin": MODEL + '[cors]\norigin = "https://app.example"\n',
     "limits.body": MODEL + "[limits]\nbody = 1\n",
     "runs.keep": MODEL + "[runs]\nkeep = 1\n",
@@ -250,12 +372,66 @@ WRONG = {
     "no upstream model": ("models.small.model", '[models.small]\nprovider = "ollama"\n'),
     "a temperature too high": ("models.small.temperature", MODEL + "temperature = 2.5\n"),
     "a temperature that is none": ("models.small.temperature", MODEL + "temperature = nan\n"),
+    "a provider beside the targets": ("models.mix.provider", TARGETS.replace("retries = 1", 'provider = "groq"')),
+    "an upstream's name beside the targets": ("models.mix.model", TARGETS.replace("retries = 1", 'model = "m"')),
+    "a target without a provider": ("models.mix.targets[0]", TARGETS.replace('provider = "vllm"', "")),
+    "a target of an unknown provider": ("models.mix.targets[1].provider", TARGETS.replace('"groq"', '"oracle"')),
+    "a target without a model": ("models.mix.targets[0].model", TARGETS.replace('model = "one"', "")),
+    "a target whose key is not set": ("models.mix.targets[1].key_env", TARGETS),
+    "a weight below nothing": ("models.mix.targets[1].weight", TARGETS.replace("weight = 0", "weight = -1")),
+    "no time": ("models.mix.timeouts.answer", TARGETS.replace("answer = 60", "answer = 0")),
+    "no time of a target": ("models.mix.targets[1].timeouts.connect", TARGETS.replace("connect = 2", "connect = 0")),
+    "fewer than no retries": ("models.mix.retries", TARGETS.replace("retries = 1", "retries = -1")),
+    "an unknown effort": ("models.mix.reasoning", TARGETS.replace('"low"', '"a lot"')),
+    "no targets": ("models.small.provider", "[models.small]\ntargets = []\n"),
     "no tokens": ("models.small.max_tokens", MODEL + "max_tokens = 0\n"),
     "a persona without words": ("personas.poet", MODEL + "[personas.poet]\n"),
     "a persona of an unknown model": (
         "personas.poet.model",
         MODEL + '[personas.poet]\nsystem = "Rhyme."\nmodel = "large"\n',
     ),
+    "a persona with two prompts": (
+        "personas.poet.system_file",
+        MODEL + '[personas.poet]\nsystem = "Rhyme."\nsystem_file = "poet.md"\n',
+    ),
+    "a prompt that is not there": ("personas.poet.system_file", MODEL + '[personas.poet]\nsystem_file = "no.md"\n'),
+    "a prompt that is a folder": ("personas.poet.system_file", MODEL + '[personas.poet]\nsystem_file = "."\n'),
+    "a prompt with no name": ("personas.poet.system_file", MODEL + '[personas.poet]\nsystem_file = "\\u0000"\n'),
+    "a prompt that is no text": ("personas.poet.system_file", MODEL + '[personas.poet]\nsystem_file = "binary"\n'),
+    "an unknown variable": (
+        "personas.poet.system: there is no variable",
+        MODEL + '[personas.poet]\nsystem = "{{x}}"\n',
+    ),
+    "an unknown variable in a file": (
+        "'unknown.md': there is no variable",
+        MODEL + '[personas.poet]\nsystem_file = "unknown.md"\n',
+    ),
+    "a constant of a variable's name": (
+        "personas.poet.system",
+        MODEL + '[personas.poet]\nsystem = "x"\nvariables = { date = "today" }\n',
+    ),
+    "a constant that is no text": (
+        "personas.poet.variables",
+        MODEL + '[personas.poet]\nsystem = "x"\nvariables = { size = 3 }\n',
+    ),
+    "a persona's unknown model to choose": (
+        "personas.poet.policy.models",
+        MODEL + '[personas.poet]\nsystem = "x"\npolicy = { models = ["large"] }\n',
+    ),
+    "a persona's bounds the wrong way round": (
+        "personas.poet.policy.temperature",
+        MODEL + '[personas.poet]\nsystem = "x"\npolicy = { temperature = [1, 0] }\n',
+    ),
+    "a model's bounds the wrong way round": (
+        "models.small.policy.temperature",
+        MODEL + "policy = { temperature = [1, 0] }\n",
+    ),
+    "a list of unknown models": ("policy.models", MODEL + '[policy]\nmodels = ["large"]\n'),
+    "a list of unknown personas": ("policy.personas", MODEL + '[policy]\npersonas = ["poet"]\n'),
+    "an unknown way with system messages": ("policy.client_system", MODEL + '[policy]\nclient_system = "maybe"\n'),
+    "an unknown time zone": ("timezone", 'timezone = "Europe/Atlantis"\n' + MODEL),
+    "a time zone that is a path": ("timezone", 'timezone = "../../etc/passwd"\n' + MODEL),
+    "a time zone that is a continent": ("timezone", 'timezone = "Europe"\n' + MODEL),
     "no bytes": ("limits.body_bytes", MODEL + "[limits]\nbody_bytes = 0\n"),
     "bytes that are a text": ("limits.body_bytes", MODEL + '[limits]\nbody_bytes = "4M"\n'),
     "bytes that are a fraction": ("limits.body_bytes", MODEL + "[limits]\nbody_bytes = 1.5\n"),
@@ -278,6 +454,8 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_a_mistake_is_a_line_that_names_its_place(tmp_path: Path, what: str) -> None:
     place, text = WRONG[what]
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "unknown.md").write_text("{{x}}")
     assert place in mistake(tmp_path, text)
 
 

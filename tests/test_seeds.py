@@ -50,7 +50,10 @@ def test_sse_protocol(upstream: ThreadedUpstream, url: str) -> None:
         (Reply(text=[]), [{"type": "done"}]),
         (
             Reply(text=["Hi", "!"], error_after=1),
-            [{"type": "text", "text": "Hi"}, {"type": "error", "error": "The model reported an error."}],
+            [
+                {"type": "text", "text": "Hi"},
+                {"type": "error", "error": "The answer broke off. The model reported an error."},
+            ],
         ),
         (
             Reply(text=["Hi"], finish_reason=None, done=False),

@@ -13,6 +13,7 @@ A client sees ``code`` and ``message`` of a :class:`Failure`, as an HTTP answer 
 as the stream's error event after it. ``detail`` is for the log only: it may quote an upstream.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -30,6 +31,11 @@ class Code(StrEnum):
     request_timeout = "request_timeout"
     request_too_large = "request_too_large"
     too_many_messages = "too_many_messages"
+    conversation_too_long = "conversation_too_long"
+    too_many_tools = "too_many_tools"
+    rate_limited = "rate_limited"
+    too_many_runs = "too_many_runs"
+    budget_exhausted = "budget_exhausted"
     refused_choice = "refused_choice"
     overloaded = "overloaded"
     internal = "internal"
@@ -49,6 +55,7 @@ class Code(StrEnum):
     upstream_malformed = "upstream_malformed"
     upstream_error = "upstream_error"
 
+    agent_failed = "agent_failed"
     abandoned = "abandoned"
     answer_too_long = "answer_too_long"
     empty_answer = "empty_answer"
@@ -69,6 +76,12 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.request_timeout: (408, "The request body did not arrive in time."),
     Code.request_too_large: (413, "The request body is too large."),
     Code.too_many_messages: (413, "The conversation has too many messages."),
+    Code.conversation_too_long: (413, "The conversation is too long."),
+    Code.too_many_tools: (413, "The request brings too many tools, or too large ones."),
+    Code.rate_limited: (429, "Too many requests. Try again in a moment."),
+    Code.too_many_runs: (429, "Too many answers at once. Wait for one to end, or stop it."),
+    # not 429: whoever gets that tries again, and this does not pass by waiting a moment
+    Code.budget_exhausted: (402, "The budget is used up."),
     Code.refused_choice: (400, "The request asks for something this server does not offer."),
     Code.overloaded: (503, "The server is at its limit. Try again in a moment."),
     Code.internal: (500, "Something went wrong on the server."),
@@ -86,6 +99,7 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.upstream_truncated: (502, "The answer broke off: the connection to the model was lost."),
     Code.upstream_malformed: (502, "The model's answer could not be read."),
     Code.upstream_error: (502, "The model reported an error."),
+    Code.agent_failed: (500, "The agent failed."),
     Code.abandoned: (410, "The answer was stopped because nobody was listening any more."),
     Code.answer_too_long: (502, "The answer was stopped because it grew too long."),
     Code.empty_answer: (502, "The model gave an empty answer."),
@@ -112,16 +126,24 @@ class Failure(TokenwireError):
     :param message: overrides the code's standard text; it must be safe to show to anybody.
     :param detail: for the log only.
     :param retry_after: seconds after which trying again makes sense, where known.
+    :param headers: further ones of the HTTP answer.
     """
 
     def __init__(
-        self, code: Code, message: str | None = None, *, detail: str = "", retry_after: int | None = None
+        self,
+        code: Code,
+        message: str | None = None,
+        *,
+        detail: str = "",
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code = code
         self.status, default = _DEFAULTS[code]
         self.message = message or default
         self.detail = detail
         self.retry_after = retry_after
+        self.headers = headers or {}
         super().__init__(f"{code}: {self.message}")
 
 

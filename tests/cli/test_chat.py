@@ -117,7 +117,8 @@ def test_the_address_of_a_chat(serve: Serve, upstream: ThreadedUpstream, path: s
 
 
 def test_an_answer_that_fails(serve: Serve, upstream: ThreadedUpstream) -> None:
-    upstream.reply(Reply(text=("Half an", " answer"), error_after=1), Reply(status=500))
+    upstream.reply(Reply(text=("Half an", " answer"), error_after=1))
+    upstream.default = Reply(status=500)
     url = serve().url
     code, output, errors = asked(url, "--once", "Hi")
     assert (code, output) == (1, "Half an\n")

@@ -124,7 +124,7 @@ def test_a_web_socket_that_is_lost_at_the_prompt(serve: Serve, upstream: Threade
 
 
 def test_a_failure_is_told_and_can_be_tried_again(serve: Serve, upstream: ThreadedUpstream, tmp_path: Path) -> None:
-    upstream.reply(Reply(status=500))
+    upstream.reply(Reply(status=401))
     upstream.say("better")
     with at_a_terminal(tmp_path, serve().url) as person:
         person.say("Try")

@@ -40,7 +40,9 @@ def test_the_banner_is_all_that_is_needed(upstream: ThreadedUpstream, tmp_path: 
 
 
 def test_the_banner_names_an_address_that_can_be_asked(upstream: ThreadedUpstream, tmp_path: Path) -> None:
-    with serving(tmp_path / "errors", "--host", "0.0.0.0", env=asking(upstream)) as server:
+    config = tmp_path / "tokenwire.toml"
+    config.write_text('[auth]\nanonymous = true\n[models.any]\nprovider = "openai"\n')
+    with serving(tmp_path / "errors", "--config", config, "--host", "0.0.0.0", env=asking(upstream)) as server:
         assert server.url.startswith("http://127.0.0.1:")
         assert get(server.url, "/healthz").status == 200
 

@@ -245,6 +245,6 @@ def test_leaving_without_a_loop_stops_the_model(url: str, upstream: ThreadedUpst
 
 
 def test_errors_without_a_loop(url: str, upstream: ThreadedUpstream) -> None:
-    upstream.reply(Reply(status=500))
+    upstream.reply(Reply(status=401))
     with pytest.raises(HttpError):
         list(ask_sync(url, "Hello"))

@@ -8,9 +8,11 @@ import pytest
 from tokenwire.config import Config, load
 from tokenwire.errors import Code, Refusal
 from tokenwire.gate.policy import decide
+from tokenwire.gate.question import Question
 from tokenwire.messages import Message, ToolCall, message
 from tokenwire.providers.base import Prompt, with_defaults
-from tokenwire.wire.request import ChatRequest, Options
+from tokenwire.runs.log import RunInfo
+from tokenwire.wire.request import Options
 
 FILE = """
 model = "fast"
@@ -55,9 +57,13 @@ def config(tmp_path: Path) -> Config:
     return configured(tmp_path)
 
 
+def question(*messages: Message, **options: Any) -> Question:
+    return Question(RunInfo("alice", "thread-1", "run-1", "rais"), messages or ASKED, Options(**options))
+
+
 def ask(config: Config, *messages: Message, **options: Any) -> tuple[str, Prompt]:
     """The model that is asked, and what."""
-    grant = decide(config, ChatRequest(messages or ASKED, Options(**options)))
+    grant = decide(config, question(*messages, **options))
     return grant.model.name, with_defaults(grant.prompt, grant.model.first)
 
 

@@ -15,11 +15,13 @@ model = "small"
 provider = "openai-compatible"
 base_url = "{base_url}"
 model = "upstream-of-small"
+retries = 0
 
 [models."gpt-4o"]
 provider = "openai"
 base_url = "{base_url}"
 model = "upstream-of-gpt-4o"
+retries = 0
 key_env = ""
 
 [personas.support-agent]

@@ -15,8 +15,8 @@ import uvicorn
 from tokenwire import events
 from tokenwire.config import load
 from tokenwire.messages import Message
+from tokenwire.narration import Narration
 from tokenwire.providers.base import Prompt
-from tokenwire.providers.narration import Narration
 from tokenwire.runs.run import Run
 from tokenwire.server import app
 from tokenwire.server.protocol import HttpProtocol

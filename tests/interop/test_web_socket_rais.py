@@ -28,7 +28,10 @@ def test_every_question_has_a_socket(clients: Node, server: SharedServer, model:
 def test_an_error_is_shown(clients: Node, server: SharedServer, model: Model) -> None:
     model.reply(Reply(text=("Hel", "lo"), error_after=1))
     seen = chat(clients, server, "Hello")
-    assert (seen["messages"][-1]["content"], seen["error"]) == ("Hel", "The model reported an error.")
+    assert (seen["messages"][-1]["content"], seen["error"]) == (
+        "Hel",
+        "The answer broke off. The model reported an error.",
+    )
 
 
 def test_a_refusal_is_shown(clients: Node, server: SharedServer, model: Model) -> None:

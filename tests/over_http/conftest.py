@@ -19,7 +19,11 @@ provider = "openai-compatible"
 base_url = "{upstream}"
 model = "upstream-of-small"
 key_env = "CANARY"
+retries = 0
 """
+
+PATIENT = "breaker_seconds = 0"
+"""With a model that fails in one test after the other."""
 
 ORDINARY = f"""
 model = "small"
@@ -28,17 +32,22 @@ model = "small"
 provider = "openai-compatible"
 base_url = "{{nowhere}}"
 model = "upstream-of-nowhere"
+retries = 0
 
 [personas.support-agent]
 system = "You help people."
 
 [cors]
 origins = ["https://app.example"]
+
+[runs]
+{PATIENT}
 """
 
 BRISK = f"""
 {MODEL}
 [runs]
+{PATIENT}
 heartbeat_seconds = 0.1
 keep_seconds = 1.5
 
@@ -55,6 +64,7 @@ tanstack_legacy = "continue"
 STRICT = f"""
 {MODEL}
 [runs]
+{PATIENT}
 silence_seconds = 0.4
 
 [limits]

@@ -93,7 +93,7 @@ def test_the_model_falls_silent(upstream: ThreadedUpstream, strict: str, wire: W
     body = answer.read()
     assert answer.status == 200
     assert wire.text(body) == "so far"
-    assert wire.failure(body) == "The model did not answer in time."
+    assert wire.failure(body) == "The answer broke off. The model did not answer in time."
     upstream.received().wait_closed()
 
 
@@ -113,7 +113,7 @@ def test_an_error_in_the_stream(upstream: ThreadedUpstream, ordinary: str, wire:
     upstream.reply(Reply(text=["a", "b"], error_after=1, error={"message": SECRET}))
     body = ask(ordinary, wire.path, wire.body()).read()
     assert wire.text(body) == "a"
-    assert wire.failure(body) == "The model reported an error."
+    assert wire.failure(body) == "The answer broke off. The model reported an error."
     assert SECRET.encode() not in body
 
 

@@ -187,7 +187,10 @@ def test_half_a_character_is_mended_as_it_is_over_http(upstream: ThreadedUpstrea
     ("reply", "sentence"),
     [
         (Reply(status=429, body="SECRET"), "The model is busy. Try again in a moment."),
-        (Reply(text=["so far", "b"], error_after=1, error={"message": "SECRET"}), "The model reported an error."),
+        (
+            Reply(text=["so far", "b"], error_after=1, error={"message": "SECRET"}),
+            "The answer broke off. The model reported an error.",
+        ),
     ],
     ids=["before its first word", "after it"],
 )

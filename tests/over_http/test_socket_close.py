@@ -226,7 +226,7 @@ async def test_a_socket_that_the_server_cannot_wait_for_leaves_nothing_behind(
     peer.say(TANSTACK.body(run_id="left-behind"))
     serving = asyncio.create_task(ChatSocket(common, "/", peer.receive, peer.send).serve(SCOPE))
     await peer.until("RUN_STARTED")
-    log, _ = await common.find("-1", "left-behind") or pytest.fail("it was not started")
+    log, _ = await common.find("", "-1", "left-behind") or pytest.fail("it was not started")
     audience = common.audience(log)
     assert audience is not None
     assert audience.count == 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire import events
-from tokenwire.providers.narration import Narration
+from tokenwire.narration import Narration
 from tokenwire.providers.tool_calls import Fragment, Function, ToolCalls
 
 

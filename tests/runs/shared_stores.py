@@ -51,6 +51,7 @@ class Noted:
     def __init__(self) -> None:
         self.cancelled = 0
         self.lost: list[Code] = []
+        self.ends: list[str] = []
 
     def cancel(self) -> None:
         self.cancelled += 1
@@ -63,6 +64,9 @@ class Noted:
 
     def resume(self) -> None:
         pass
+
+    def concluded(self, *, lost: bool) -> None:
+        self.ends.append("lost" if lost else "kept")
 
 
 def nothing() -> None:

@@ -39,6 +39,9 @@ class Asked:
     def resume(self) -> None:
         self.said.append("resume")
 
+    def concluded(self, *, lost: bool) -> None:
+        self.said.append("lost" if lost else "kept")
+
 
 def mine() -> tuple[MirrorLog, Asked]:
     """A log that is written here."""

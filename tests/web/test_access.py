@@ -113,7 +113,7 @@ def test_the_skip_link_leads_to_the_message_box(page: Page, server: Server) -> N
 
 def test_a_screen_reader_hears_the_answer_once(page: Page, upstream: ThreadedUpstream, server: Server) -> None:
     upstream.say("Hel", "lo", hold=True)
-    upstream.reply(Reply(status=429))
+    upstream.reply(Reply(status=401))
     page.goto(server.url)
     page.evaluate(
         """window.heard = [];

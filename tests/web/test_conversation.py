@@ -90,11 +90,11 @@ def test_stop_keeps_what_was_said(page: Page, upstream: ThreadedUpstream, server
 
 
 def test_a_refusal_is_shown_and_retried(page: Page, upstream: ThreadedUpstream, server: Server) -> None:
-    upstream.reply(Reply(status=429))
+    upstream.reply(Reply(status=401))
     upstream.say("Now I can.")
     page.goto(server.url)
     page.ask("Are you there?")
-    page.until_text(".problem p", "The model is busy. Try again in a moment.")
+    page.until_text(".problem p", "The server's access to the model was refused.")
     page.click(".problem .retry")
     assert page.focus() == "input"
     page.answered("Now I can.")
@@ -105,7 +105,7 @@ def test_a_refusal_is_shown_and_retried(page: Page, upstream: ThreadedUpstream, 
 def test_an_answer_that_never_came_is_not_part_of_the_conversation(
     page: Page, upstream: ThreadedUpstream, server: Server
 ) -> None:
-    upstream.reply(Reply(status=429))
+    upstream.reply(Reply(status=401))
     upstream.say("Yes")
     page.goto(server.url)
     page.ask("Are you there?")

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import ConfigError
-from . import chat, serve
+from . import chat, keys, serve, usage
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.add_to(commands)
     chat.add_to(commands)
+    keys.add_to(commands)
+    usage.add_to(commands)
     options = parser.parse_args(argv)
     try:
         return int(options.run(options))

@@ -1,15 +1,20 @@
 """``tokenwire serve``."""
 
 import argparse
+import ipaddress
 import logging
 import os
+import socket
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..config import Config, load
 from ..errors import ConfigError
+
+logger = logging.getLogger("tokenwire")
 
 _DESCRIPTION = """\
 Serve chat hooks (TanStack AI's useChat, react-ai-stream's useAIChat) with answers of a model.
@@ -43,6 +48,9 @@ a configuration file (all of it optional but one model; docs/configuration.md ha
 
   [cors]
   origins = ["https://app.example"]
+
+  [auth]
+  keys = true               # who may ask (docs/auth.md): without it, this machine only
 """
 
 
@@ -87,9 +95,13 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--lifeline", type=int, help=argparse.SUPPRESS)
     parser.add_argument(
         "--log-level",
-        default="info",
         choices=("debug", "info", "warning", "error"),
-        help="what goes to the log on standard error (default: %(default)s)",
+        help="what goes to the log on standard error (default: what the file says, else info)",
+    )
+    parser.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        help="how it is written: for people, or an object a line (default: what the file says, else text)",
     )
     parser.set_defaults(run=run)
 
@@ -97,13 +109,18 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serves until it is told to stop."""
     # the server's modules are imported when they are needed, so that --help does not wait for them
+    from ..observe.content_log import WARNING
+    from ..observe.logs import configure
+    from ..observe.telemetry import workers_meet
     from ..server.listener import bind, inherit
     from ..server.serve import serve
     from ..server.workers import Lifeline, supervise
 
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     config = load(options.config, os.environ, options.model, options.store)
+    log = config.log
+    configure(options.log_format or log.format, options.log_level or log.level, content=log.content)
+    if log.content and options.lifeline is None:
+        logger.warning(WARNING)
     if options.workers > 1 and not config.store.shared:
         raise ConfigError(
             f"--workers {options.workers}: the workers need a store that they can share: "
@@ -112,10 +129,12 @@ def run(options: argparse.Namespace) -> int:
     shared = options.reuse_port and options.fd is None
     listener = inherit(options.fd) if options.fd is not None else bind(options.host, options.port, shared)
     with listener:
+        _check_access(config, listener)
         host, port = listener.getsockname()[:2]
         banner = partial(print, _banner(config, host, port), flush=True)
         if options.workers > 1:
-            return supervise(_worker_command(options), listener, options.workers, on_ready=banner, shared=shared)
+            with workers_meet() if config.metrics is not None else nullcontext():
+                return supervise(_worker_command(options), listener, options.workers, on_ready=banner, shared=shared)
         if options.lifeline is not None:
             lifeline = Lifeline(options.lifeline)
             serve(config, listener, on_ready=lifeline.hold)
@@ -124,9 +143,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_access(config: Config, listener: socket.socket) -> None:
+    """Who is not told whom to answer answers nobody but this machine. Raises :class:`ConfigError`."""
+    host = listener.getsockname()[0]
+    if not config.auth.configured and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        raise ConfigError(
+            f"on {host} everybody could ask: say in the configuration who may, [auth] keys = true or [auth.jwt], "
+            "or [auth] anonymous = true for everybody"
+        )
+
+
 def _worker_command(options: argparse.Namespace) -> list[str]:
     """The command of one worker, but for what it inherits."""
-    command = [sys.executable, "-m", "tokenwire", "serve", "--log-level", options.log_level]
+    command = [sys.executable, "-m", "tokenwire", "serve"]
+    if options.log_level is not None:
+        command += ["--log-level", options.log_level]
+    if options.log_format is not None:
+        command += ["--log-format", options.log_format]
     if options.config is not None:
         command += ["--config", str(options.config)]
     if options.model is not None:
@@ -164,7 +197,18 @@ def _banner(config: Config, host: str, port: int) -> str:
   tokenwire serves {model} ({where})
 
   page             {url}
+  access           {_access(config)}
   curl             curl -N {url}/api/chat -d '{{"messages":[{{"role":"user","content":"Hello"}}]}}'
   TanStack AI      useChat({{ connection: fetchServerSentEvents('{url}/api/chat') }})
   react-ai-stream  useAIChat({{ endpoint: '{url}/api/chat' }})
 """
+
+
+def _access(config: Config) -> str:
+    auth = config.auth
+    if not auth.configured:
+        return "this machine only, and there everybody: nothing says who may ask ([auth])"
+    ways = (
+        ["API keys"] * auth.keys + [f"JWTs of {auth.jwt.issuer}" if auth.jwt else ""] + ["everybody"] * auth.anonymous
+    )
+    return ", ".join(filter(None, ways))

@@ -1,7 +1,6 @@
 """What every table of the file is made of."""
 
 import re
-from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,14 +19,14 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A table: unknown keys are errors."""
 
 
-def convert(path: Path, place: str, data: object, kind: type[_T]) -> _T:
+def convert(source: str, place: str, data: object, kind: type[_T]) -> _T:
     """A table of the file. Raises :class:`ConfigError` with the place of the first mistake."""
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         problem, _, within = str(error).partition(" - at `$")
         place = f"{place}{within.rstrip('`')}".lstrip(".") or "top level"
-        raise ConfigError(f"{path}: {place}: {problem}") from None
+        raise ConfigError(f"{source}: {place}: {problem}") from None
 
 
 def is_base_url(text: str) -> bool:

@@ -1,18 +1,22 @@
 """What of a request's wishes is granted. Everything a client sends beside its messages passes through here."""
 
 import logging
+from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from ..config import Config, Persona
+from ..config.policy import Bounds, ModelPolicy
 from ..errors import Code, Refusal
 from ..messages import Message, message
 from ..providers.base import Prompt
 from ..routing.model import Model
-from ..wire.request import ChatRequest, Options
+from .question import Question
+from .system_prompt import SystemPrompt, values
 
 logger = logging.getLogger("tokenwire.gate")
 
-_NOBODY = Persona(system="")
+_NOBODY = Persona(name="", system=SystemPrompt(()))
 
 _Number = TypeVar("_Number", int, float)
 
@@ -21,73 +25,122 @@ class Grant(NamedTuple):
     """What will be asked, and of whom."""
 
     model: Model
+    """With the targets only that the request left."""
     prompt: Prompt
 
 
-def decide(config: Config, request: ChatRequest) -> Grant:
-    """The grant for a request.
+def decide(config: Config, question: Question, now: datetime | None = None) -> Grant:
+    """The grant for a question.
 
     A wish outside of what the operator offers is ignored, or with ``policy.refused = "reject"`` refused
     (:class:`Refusal`, ``refused_choice``). The rest comes from the persona, or is left to the model's own targets.
+    The policy bounds wishes alone: what the operator has configured stands.
 
-    A client's system messages are kept only where the operator has no system prompt of their own.
+    Raises :class:`Refusal` (``bad_request``) where the policy leaves nothing of the conversation.
     """
-    options = _allowed(config, request.options)
-    persona = config.personas[options.persona] if options.persona is not None else _NOBODY
-    model = config.models[options.model or persona.model or config.default_model]
+    wishes, refused = question.options, list[str]()
+    persona = _NOBODY
+    if wishes.persona is not None:
+        persona = next((one for one in offered_personas(config) if one.name == wishes.persona), _NOBODY)
+        if persona is _NOBODY:
+            refused.append("persona")
+    model = _model(config, persona, question, refused)
+    bounds = [config.policy, config.model_policies.get(model.name, ModelPolicy()), persona.policy]
     prompt = Prompt(
-        messages=_with_system(persona, request.messages),
-        temperature=_first(options.temperature, persona.temperature),
-        max_tokens=_first(options.max_tokens, persona.max_tokens),
+        messages=_conversation(config, persona, model, question, now or datetime.now(config.timezone)),
+        temperature=_first(_temperature(wishes.temperature, bounds, refused), persona.temperature),
+        max_tokens=_first(_max_tokens(wishes.max_tokens, bounds, refused), persona.max_tokens),
     )
-    return Grant(model, prompt)
-
-
-def _allowed(config: Config, asked: Options) -> Options:
-    refused: list[str] = []
-    persona, temperature, max_tokens = asked.persona, asked.temperature, asked.max_tokens
-    if persona is not None and persona not in config.personas:
-        refused.append("persona")
-        persona = None
-    model = _model(config, asked.model, asked.provider)
-    if model is None and (asked.model is not None or asked.provider is not None):
-        refused.append("provider" if asked.model is None else "model")
-    low, high = config.policy.temperature
-    if temperature is not None and not low <= temperature <= high:
-        refused.append("temperature")
-        temperature = None
-    if max_tokens is not None and not 1 <= max_tokens <= config.policy.max_tokens:
-        refused.append("max_tokens")
-        max_tokens = None
     if refused:
         if config.policy.refused == "reject":
             raise Refusal(Code.refused_choice, f"Not offered here: this {' and this '.join(refused)}.")
         logger.info("ignored, because not offered: %s", ", ".join(refused))
-    return Options(persona, model, None, temperature, max_tokens)
+    return Grant(model, prompt)
 
 
-def _model(config: Config, name: str | None, provider: str | None) -> str | None:
+def offered_personas(config: Config) -> list[Persona]:
+    """The personas that a request may name."""
+    return [persona for name, persona in config.personas.items() if _is_listed(name, config.policy.personas)]
+
+
+def offered_models(config: Config, persona: Persona = _NOBODY) -> list[Model]:
+    """The models that a request may name, the one that is asked without a wish first."""
+    own = persona.model or config.default_model
+    lists = (config.policy.models, persona.policy.models)
+    offered = (
+        model for name, model in config.models.items() if name == own or all(_is_listed(name, names) for names in lists)
+    )
+    return sorted(offered, key=lambda model: model.name != own)
+
+
+def _model(config: Config, persona: Persona, question: Question, refused: list[str]) -> Model:
     """The configured model that a request means: by our name, by the upstream's, or any of a provider's."""
-    if name is None and provider is None:
-        return None
-    offered = [
-        (model.name, target.model)
-        for model in config.models.values()
-        for target in model.targets
-        if provider in (None, target.provider)
-    ]
-    # the default model first, where it is one of several
-    offered.sort(key=lambda names: names[0] != config.default_model)
-    ours = [own for own, _ in offered if name in (None, own)]
-    upstreams = [own for own, upstream in offered if name == upstream]
-    return next(iter(ours + upstreams), None)
+    name, provider = question.options.model, question.options.provider
+    models = offered_models(config, persona)
+    if provider is not None and not (
+        _is_listed(provider, config.policy.providers)
+        and any(target.provider == provider for model in models for target in model.targets)
+    ):
+        refused.append("provider")
+        provider = None
+    ours = (_narrowed(model, provider, None) for model in models if name in (None, model.name))
+    upstreams = (_narrowed(model, provider, name) for model in models)
+    for meant in (*ours, *upstreams):
+        if meant is not None:
+            return meant
+    refused.append("model")
+    return models[0]
 
 
-def _with_system(persona: Persona, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def _narrowed(model: Model, provider: str | None, upstream: str | None) -> Model | None:
+    """The model with the targets of a provider, or of an upstream's name, alone; ``None`` where it has none of them."""
+    if provider is None and upstream is None:
+        return model
+    choices = tuple(
+        choice
+        for choice in model.choices
+        if provider in (None, choice.target.provider) and upstream in (None, choice.target.model)
+    )
+    return model._replace(choices=choices) if choices else None
+
+
+def _temperature(asked: float | None, policies: Iterable[Bounds], refused: list[str]) -> float | None:
+    ranges = [policy.temperature for policy in policies if policy.temperature is not None]
+    low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
+    if asked is None or low <= asked <= high:
+        return asked
+    refused.append(f"temperature ({low:g} to {high:g} is)")
+    return None
+
+
+def _max_tokens(asked: int | None, policies: Iterable[Bounds], refused: list[str]) -> int | None:
+    most = min(policy.max_tokens for policy in policies if policy.max_tokens is not None)
+    if asked is None or 1 <= asked <= most:
+        return asked
+    refused.append(f"max_tokens (1 to {most} is)")
+    return None
+
+
+def _conversation(
+    config: Config, persona: Persona, model: Model, question: Question, now: datetime
+) -> tuple[Message, ...]:
+    """The client's messages, behind the operator's system prompt."""
+    client_system = persona.policy.client_system or config.policy.client_system
+    kept = question.messages
+    if client_system == "drop" or (client_system == "auto" and persona.system):
+        kept = tuple(row for row in kept if row.role != "system")
+    if not kept:
+        raise Refusal(Code.bad_request, "The request has no messages that are not for the system.")
     if not persona.system:
-        return messages
-    return (message("system", persona.system), *(row for row in messages if row.role != "system"))
+        return kept
+    run = question.run
+    facts = values(now, persona=persona.name, model=model.name, thread_id=run.thread_id, principal=run.principal)
+    return (message("system", persona.system.render(facts)), *kept)
 
 
-def _first(*values: _Number | None) -> _Number | None:
-    return next((value for value in values if value is not None), None)
+def _is_listed(name: str, names: Iterable[str] | None) -> bool:
+    return names is None or name in names
+
+
+def _first(*wishes: _Number | None) -> _Number | None:
+    return next((wish for wish in wishes if wish is not None), None)

@@ -7,9 +7,9 @@ import msgspec
 
 from .. import events
 from ..errors import Code, UpstreamFailure
+from ..narration import Narration
 from ..wire import sse
 from .base import Answer
-from .narration import Narration
 
 QUOTED_BYTES = 64 * 1024
 """Of what an upstream said, as much as a failure's detail may hold."""

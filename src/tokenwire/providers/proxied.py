@@ -41,8 +41,8 @@ class ProxiedExchange:
         self._loop = asyncio.get_running_loop()
         self._going = asyncio.Event()
         self._going.set()
-        timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
-        self._task = self._loop.create_task(self._run(session, call, timeout))
+        timeouts = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
+        self._task = self._loop.create_task(self._run(session, call, timeouts))
 
     def abort(self) -> None:
         """Closes the socket at once."""
@@ -65,10 +65,10 @@ class ProxiedExchange:
         self._going.set()
         self._loop.call_later(_RELEASE_SECONDS, self._task.cancel)
 
-    async def _run(self, session: aiohttp.ClientSession, call: HttpCall, timeout: aiohttp.ClientTimeout) -> None:
+    async def _run(self, session: aiohttp.ClientSession, call: HttpCall, timeouts: aiohttp.ClientTimeout) -> None:
         try:
             async with session.request(
-                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False, timeout=timeout
+                call.method, call.url, headers=call.headers, data=call.body, allow_redirects=False, timeout=timeouts
             ) as response:
                 self._response = response
                 if self._sink is not None:

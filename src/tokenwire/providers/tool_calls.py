@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .narration import Narration
+from ..narration import Narration
 
 
 class Function(msgspec.Struct, gc=False):

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from ..providers.base import Target
 
+RETRIES = 2
+"""How often a target is asked again where the configuration does not say."""
+
 
 class Choice(NamedTuple):
     """A target, and how often it is the first to be asked, as compared to the others.
@@ -13,6 +16,8 @@ class Choice(NamedTuple):
 
     target: Target
     weight: float = 1
+    retries: int = RETRIES
+    """How often it is asked again after a failure that may pass by itself."""
 
 
 class Model(NamedTuple):

@@ -1,5 +1,6 @@
 """Where logs are kept, as the configuration says it, and the store that is there."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -61,9 +62,17 @@ def _is_url(text: str) -> bool:
 
 
 async def open_store(
-    address: StoreAddress, *, keep_seconds: float, keep_bytes: int | None, lease_seconds: float, patience: float
+    address: StoreAddress,
+    *,
+    keep_seconds: float,
+    keep_bytes: int | None,
+    lease_seconds: float,
+    patience: float,
+    watched: Callable[[Backend], Backend] = lambda backend: backend,
 ) -> Store:
     """The store at an address, ready. ``keep_bytes`` of ``None`` is the store's own measure.
+
+    :param watched: gives the backend as it is to be used.
 
     Raises :class:`ConfigError` when it cannot be had.
     """
@@ -79,7 +88,7 @@ async def open_store(
         except ImportError:
             raise ConfigError('store: redis needs the extra "redis": pip install "tokenwire[redis]"') from None
         backend = RedisBackend(address.where.reveal(), keep_seconds=keep_seconds)
-    store = SharedStore(backend, lease_seconds=lease_seconds, patience=patience)
+    store = SharedStore(watched(backend), lease_seconds=lease_seconds, patience=patience)
     try:
         await store.start()
     except StoreTrouble as trouble:

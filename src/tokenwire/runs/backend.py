@@ -132,7 +132,7 @@ class Backend(Protocol):
     async def bury(self, orphan: Orphan, payload: bytes) -> bool:
         """Ends an orphan with a last record and raises its epoch, if its lease is still the one given. Atomic.
 
-        Returns whether it was.
+        Returns whether it was; and so once more where the answer to the same call was lost.
         """
 
     async def close(self) -> None:

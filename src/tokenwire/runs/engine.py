@@ -2,9 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from ..errors import Code, Failure, Refusal
 from .log import Log, RunInfo, Store, log_key
+from .observer import Observer
+from .outcome import Outcome
 from .run import Bounds, Run, Source
 
 logger = logging.getLogger("tokenwire.runs")
@@ -14,10 +18,15 @@ class Engine:
     """All runs of this process.
 
     A run is known by its principal and its run id: another principal's run is unknown, not forbidden.
+
+    :param observer: sees the events of every run, and how each ended.
     """
 
-    def __init__(self, store: Store, *, max_runs: int, bounds: Bounds) -> None:
+    def __init__(self, store: Store, *, max_runs: int, bounds: Bounds, observer: Observer | None = None) -> None:
         self.store = store
+        self._observer = observer
+        if observer is not None:
+            store.watch(self._buried)
         self._max_runs = max_runs
         self._bounds = bounds
         self._live: dict[str, Run] = {}
@@ -26,10 +35,11 @@ class Engine:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def start(self, info: RunInfo, grace: float | None, source: Source) -> Log:
+    async def start(self, info: RunInfo, grace: float | None, source: Source, *, model: str | None = None) -> Log:
         """The log of this run, which is started if it is new and attached to if it is not.
 
-        ``source`` begins for a new run only, so a repeated request never asks the model twice. Raises
+        ``source`` begins for a new run only, so a repeated request never asks the model twice; ``model`` is what the
+        run's outcome calls it. Raises
         :class:`Refusal`: ``overloaded`` when too many runs are under way, ``shutting_down`` after :meth:`leave`,
         ``store_unavailable``.
         """
@@ -47,11 +57,18 @@ class Engine:
                 bounds=self._bounds,
                 on_deserted=self._deserted,
                 on_end=self._ended,
+                observer=self._observer,
+                model=model,
             )
             self._live[log.key] = run
             self._idle.clear()
             run.start()
         return log
+
+    @property
+    def live_runs(self) -> int:
+        """How many runs are under way in this process."""
+        return len(self._live)
 
     async def find(self, principal: str, *, run_id: str | None = None, key: str | None = None) -> Log | None:
         """The log of a principal's run, by its id or by the key that stands in its offsets."""
@@ -97,6 +114,8 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.store.close()
+        if self._observer is not None:
+            await self._observer.close()
 
     def _deserted(self, run: Run) -> None:
         task = asyncio.get_running_loop().create_task(self._abandon_unless_attended(run))
@@ -115,8 +134,20 @@ class Engine:
         else:
             run.abandon()
 
+    def _buried(self, info: RunInfo) -> None:
+        """The store has ended a dead process's run."""
+
+        async def records() -> Sequence[bytes]:
+            log = await self.store.find(info.key)
+            return log.read(0, log.length) if log is not None else ()
+
+        if self._observer is not None:
+            self._observer.ended(
+                Outcome(run=info, kind="lost", code=Code.producer_lost, ended=datetime.now(UTC), records=records)
+            )
+
     def _ended(self, run: Run, outcome: str) -> None:
         del self._live[run.log.key]
         if not self._live:
             self._idle.set()
-        logger.info("run %s ended: %s, %d events", run.info.run_id, outcome, run.log.length)
+        logger.info("run %s ended: %s, %d events", run.info.run_id, outcome, run.log.length, extra={"run": run.info})

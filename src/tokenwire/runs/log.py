@@ -28,7 +28,7 @@ Wake = Callable[[], None]
 """Called, in the event loop, whenever a log has grown or was closed. It must not block and not raise."""
 
 
-class RunInfo(msgspec.Struct, frozen=True):
+class RunInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a run is known by."""
 
     principal: str
@@ -36,6 +36,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     run_id: str
     wire: str
     """The wire it was asked in: a join that names none is answered in this one."""
+    trace: str = ""
+    """Its place in a trace, as W3C's ``traceparent``, so that who resumes it goes on in the same one; or empty."""
 
     @property
     def key(self) -> str:
@@ -67,6 +69,12 @@ class Writer(Protocol):
 
     def resume(self) -> None:
         """The end of :meth:`hold`."""
+
+    def concluded(self, *, lost: bool) -> None:
+        """The log's end is known, and it is this process's to tell: called once, or never where another one ended it.
+
+        :param lost: the end is not the writer's own: it was written in its stead, or nobody will ever write one.
+        """
 
 
 class Log(Protocol):
@@ -134,6 +142,9 @@ class Store(Protocol):
 
         The caller that made it is its writer.
         """
+
+    def watch(self, buried: Callable[[RunInfo], None]) -> None:
+        """Tells, from now on, of every run that this process has ended in the stead of a dead one."""
 
     async def find(self, key: str) -> Log | None:
         """The log of that key, if it is kept."""

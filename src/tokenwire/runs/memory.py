@@ -1,7 +1,7 @@
 """Logs in the memory of this process: the default, gone when the process ends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .followers import Followers
 from .log import RunInfo, Wake, Writer
@@ -23,6 +23,7 @@ class MemoryLog:
         self._store = store
         self._records: list[bytes] = []
         self._followers = Followers()
+        self._writer: Writer | None = None
 
     @property
     def length(self) -> int:
@@ -33,7 +34,7 @@ class MemoryLog:
         return len(self._followers)
 
     def write(self, writer: Writer) -> None:
-        """Nothing to keep: a store that is always there has nothing to say to its writer."""
+        self._writer = writer
 
     def append(self, payloads: Sequence[bytes]) -> None:
         if self.closed:
@@ -49,6 +50,9 @@ class MemoryLog:
         self.closed = True
         self._followers.wake_all()
         self._store._finished(self)
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.concluded(lost=False)
 
     def read(self, after: int, limit: int) -> Sequence[bytes]:
         records = self._records[after : after + limit]
@@ -81,6 +85,9 @@ class MemoryStore:
             return log, False
         log = self._logs[key] = MemoryLog(info, key, self)
         return log, True
+
+    def watch(self, buried: Callable[[RunInfo], None]) -> None:
+        """Nobody else's run can be here."""
 
     async def find(self, key: str) -> MemoryLog | None:
         return self._logs.get(key)

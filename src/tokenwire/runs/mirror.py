@@ -40,6 +40,7 @@ class MirrorLog:
         self.maker = maker
         """The name of the process that made the log."""
         self.lease = lease
+        self.writer: Writer | None = None
         self.length = 0
         self.taken = 0
         self.size = 0
@@ -52,7 +53,6 @@ class MirrorLog:
         self._waiting_bytes = 0
         self._closing = False
         self._held = False
-        self._writer: Writer | None = None
         self._followers = Followers()
 
     @property
@@ -60,7 +60,7 @@ class MirrorLog:
         return len(self._followers)
 
     def write(self, writer: Writer) -> None:
-        self._writer = writer
+        self.writer = writer
 
     def append(self, payloads: Sequence[bytes]) -> None:
         if self._closing or self.closed or self.lease is None:
@@ -69,9 +69,9 @@ class MirrorLog:
         for payload in payloads:
             self._waiting_bytes += len(payload)
             self.size += len(payload)
-        if self._waiting_bytes > HOLD_BYTES and not self._held and self._writer is not None:
+        if self._waiting_bytes > HOLD_BYTES and not self._held and self.writer is not None:
             self._held = True
-            self._writer.hold()
+            self.writer.hold()
         self._keeper.changed(self)
 
     def close(self) -> None:
@@ -97,8 +97,8 @@ class MirrorLog:
 
     def cancel(self) -> None:
         """Another process asked for the end."""
-        if self._writer is not None:
-            self._writer.cancel()
+        if self.writer is not None:
+            self.writer.cancel()
 
     def unsaved(self) -> Append | None:
         """What the store does not have yet, as far as it goes into one batch."""
@@ -122,9 +122,9 @@ class MirrorLog:
         if append.close:
             self._end()
             return
-        if self._held and self._writer is not None and self._waiting_bytes < HOLD_BYTES // 2:
+        if self._held and self.writer is not None and self._waiting_bytes < HOLD_BYTES // 2:
             self._held = False
-            self._writer.resume()
+            self.writer.resume()
         self._followers.wake()
 
     def extend(self, after: int, payloads: Sequence[bytes], closed: bool) -> bool:
@@ -167,12 +167,14 @@ class MirrorLog:
         self._followers.wake_all()
 
     def _lose(self, failure: Failure) -> None:
-        writer, self._writer = self._writer, None
+        writer, self.writer = self.writer, None
         if writer is not None:
             writer.lose(failure)
 
     def _end(self) -> None:
         self.closed = True
         self.lease = None
-        self._writer = None
         self._followers.wake_all()
+        writer, self.writer = self.writer, None
+        if writer is not None:
+            writer.concluded(lost=False)

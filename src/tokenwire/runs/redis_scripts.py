@@ -166,15 +166,18 @@ collect(myself)
 return found
 """)
 
+# Whoever asks again, because the answer was lost, is told again that it was they.
 BURY = Script("""
 local keep, key, worker, epoch, myself, payload = unpack(ARGV, 2)
 local run = prefix .. 'run:' .. key
 local known = redis.call('HMGET', run, 'worker', 'epoch', 'closed')
+if redis.call('HGET', run, 'buried') == myself .. ' ' .. epoch then return 1 end
 if known[1] ~= worker or known[2] ~= epoch or known[3] then return 0 end
 if worker ~= myself and redis.call('EXISTS', prefix .. 'worker:' .. worker) == 1 then return 0 end
 local length = redis.call('XLEN', prefix .. 'log:' .. key) + 1
 redis.call('XADD', prefix .. 'log:' .. key, '0-' .. length, 'e', payload)
 redis.call('HINCRBY', run, 'epoch', 1)
+redis.call('HSET', run, 'buried', myself .. ' ' .. epoch)
 close(key, worker, length, keep)
 return 1
 """)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -10,6 +11,8 @@ from .. import events
 from ..errors import Code, Failure
 from .audience import Audience
 from .log import Log
+from .observer import Observer
+from .outcome import outcome_of
 
 logger = logging.getLogger("tokenwire.runs")
 
@@ -50,8 +53,8 @@ class Run:
     """One answer under way in this process: the writer of its log (:class:`tokenwire.runs.log.Writer`).
 
     For its source: :meth:`accept`, :meth:`emit`, :meth:`finish`, :meth:`fail`. For its log: :meth:`lose`,
-    :meth:`hold`, :meth:`resume`. For everybody else: :meth:`cancel`, :meth:`abandon`, :meth:`settle`. After the first
-    terminal, by whoever, every further call does nothing.
+    :meth:`hold`, :meth:`resume`, :meth:`concluded`. For everybody else: :meth:`cancel`, :meth:`abandon`,
+    :meth:`settle`. After the first terminal, by whoever, every further call does nothing.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class Run:
         bounds: Bounds,
         on_deserted: Callable[["Run"], None],
         on_end: Callable[["Run", str], None],
+        observer: Observer | None = None,
+        model: str | None = None,
     ) -> None:
         self.log = log
         self.info = log.info
@@ -70,12 +75,20 @@ class Run:
         self.ended = False
         self.refusal: Failure | None = None
         """Why the run failed before its source had accepted it, if it did."""
+        self.served: str | None = None
+        """Who answers (``provider/model``), as its source says."""
         self._source = source
         self._bounds = bounds
         self._look_at = min(bounds.ahead, bounds.size)
         self._holds: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._on_end = on_end
+        self._observer = observer
+        self._encode = events.encode if observer is None else observer.encoder(log.info)
+        self._model = model
+        self._started = datetime.now(UTC)
+        self._terminal: events.Terminal | None = None
+        self._saved: int | None = None
         self._settled = False
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -86,11 +99,11 @@ class Run:
         (docs/wires/tanstack.md 5.4).
         """
         self.log.write(self)
-        self.log.append([events.encode(events.RunStarted(self.info.thread_id, self.info.run_id))])
+        self.log.append([self._encode(events.RunStarted(self.info.thread_id, self.info.run_id))])
         try:
             self._source.start(self)
         except Exception:
-            logger.exception("the source of run %s does not start", self.info.run_id)
+            logger.exception("the source of run %s does not start", self.info.run_id, extra={"run": self.info})
             self.fail(Failure(Code.internal))
 
     def accept(self) -> None:
@@ -101,7 +114,11 @@ class Run:
         """Logs events, none of them terminal."""
         if self.ended or not happened:
             return
-        self.log.append([events.encode(event) for event in happened])
+        encode = self._encode
+        records = []
+        for event in happened:  # a comprehension is a call of its own on CPython 3.11
+            records.append(encode(event))
+        self.log.append(records)
         if self.log.size > self._look_at:
             self._look()
 
@@ -147,6 +164,22 @@ class Run:
         """It has caught up."""
         self._let_go("store")
 
+    def concluded(self, *, lost: bool) -> None:
+        """The log's end is known, and it is this process's to tell."""
+        if self._observer is not None:
+            self._observer.ended(
+                outcome_of(
+                    self.info,
+                    None if lost else self._terminal,
+                    model=self._model,
+                    served=self.served,
+                    started=self._started,
+                    ended=datetime.now(UTC),
+                    saved=self._saved,
+                    records=self._records,
+                )
+            )
+
     async def settle(self, limit: float) -> Failure | None:
         """Waits until it is known whether the source takes the run on, at most ``limit`` seconds.
 
@@ -162,6 +195,9 @@ class Run:
             finally:
                 timer.cancel()
         return self.refusal
+
+    async def _records(self) -> Sequence[bytes]:
+        return self.log.read(0, self.log.length)
 
     def _look(self) -> None:
         """Whether the answer has grown too long, or too far ahead of everybody who reads it.
@@ -203,7 +239,7 @@ class Run:
         try:
             return self._source.stop()
         except Exception:
-            logger.exception("the source of run %s does not stop", self.info.run_id)
+            logger.exception("the source of run %s does not stop", self.info.run_id, extra={"run": self.info})
             return ()
 
     def _settle(self) -> None:
@@ -216,7 +252,8 @@ class Run:
     def _end(self, terminal: events.Terminal, outcome: str) -> None:
         if self.ended:
             return
-        self.log.append([events.encode(terminal)])
+        self._terminal = terminal
+        self.log.append([self._encode(terminal)])
         self.log.close()
         self._conclude(outcome)
 
@@ -230,9 +267,9 @@ class Run:
         self._on_end(self, outcome)
 
     def _log_end(self, by: str) -> None:
-        saved = self._source.saved
+        saved = self._saved = self._source.saved
         spared = "an unknown number of tokens (no max_tokens)" if saved is None else f"at most {saved} tokens"
-        logger.info("run %s is ended by %s, which saves %s", self.info.run_id, by, spared)
+        logger.info("run %s is ended by %s, which saves %s", self.info.run_id, by, spared, extra={"run": self.info})
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

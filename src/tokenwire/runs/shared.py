@@ -19,9 +19,9 @@ from weakref import WeakValueDictionary
 
 from ..errors import Code, Failure, Refusal
 from .backend import Backend, Fate, Orphan, Stored, StoreTrouble
-from .lease import obituary
 from .log import RunInfo
 from .mirror import MirrorLog
+from .reaper import Reaper
 
 logger = logging.getLogger("tokenwire.runs")
 
@@ -59,7 +59,7 @@ class SharedStore:
         self._unsaved: dict[MirrorLog, None] = {}
         self._work: asyncio.Future[None] | None = None
         self._away_since: float | None = None
-        self._suspects: frozenset[Orphan] = frozenset()
+        self._reaper = Reaper(backend, lambda key: key in self._written or key in self._claiming)
         self._settled_from = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -93,6 +93,9 @@ class SharedStore:
         log = self._copy(key, stored)
         log.extend(0, stored.records, stored.closed)
         return log, False
+
+    def watch(self, buried: Callable[[RunInfo], None]) -> None:
+        self._reaper.on_buried = buried
 
     async def find(self, key: str) -> MirrorLog | None:
         if (known := self._written.get(key)) is not None:
@@ -130,6 +133,9 @@ class SharedStore:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for log in tuple(self._written.values()):
+            self._give_up(log)
+        self._reaper.give_up()
         await self._backend.close()
 
     # what the copies say
@@ -208,14 +214,8 @@ class SharedStore:
             self._judges_from = now + self._lease_seconds * _LEASED
             await self._check_leases()
         self._renewed = now
-        orphans = await self._backend.orphans()
-        for orphan in orphans:
-            # only at the second look: where the store's own clock was set, the living have registered again by then
-            if orphan not in self._suspects or not self._is_lost(orphan):
-                continue
-            if await self._backend.bury(orphan, obituary(orphan.info)):
-                logger.warning("run %s had lost its process and was ended", orphan.info.run_id)
-        self._suspects = frozenset(orphans)
+        # whether others who are not heard of are dead: not when the store was away, for them perhaps as well
+        await self._reaper.look(may_judge=now >= self._judges_from)
 
     async def _register(self) -> None:
         asked = self._loop.time()
@@ -242,19 +242,11 @@ class SharedStore:
             stored = await self._backend.load(key, after)
         return stored
 
-    def _is_lost(self, orphan: Orphan) -> bool:
-        own = orphan.lease.worker == self._backend.worker
-        return orphan.key not in self._written and orphan.key not in self._claiming and (own or self._may_judge)
-
-    @property
-    def _may_judge(self) -> bool:
-        """Whether others who are not heard of are dead: not when the store was away, for them perhaps as well."""
-        return self._loop.time() >= self._judges_from
-
     def _restate(self) -> None:
         """Nobody else can find what is written here until the store has heard of it again, nor we what they write."""
         self._settled_from = self._loop.time() + self._lease_seconds / _RENEWALS + _NOTICE_SECONDS
         logger.error("the store has lost everything: the %d answers under way are kept anew", len(self._written))
+        self._reaper.give_up()
         for log in self._written.values():
             log.restate()
             self.changed(log)
@@ -324,6 +316,8 @@ class SharedStore:
                 self._give_up(log)
 
     def _give_up(self, log: MirrorLog) -> None:
+        if log.lease is not None and log.writer is not None:
+            self._reaper.abandon(Orphan(log.info, log.key, log.lease), log.writer)
         self._logs.pop(log.key, None)
         self._written.pop(log.key, None)
         self._unsaved.pop(log, None)
@@ -334,7 +328,11 @@ class SharedStore:
         """Another process ended this log in our stead: what it says is the truth."""
         if self._written.pop(log.key, None) is not log:
             return
-        logger.warning("run %s was ended by another process, which took this one for dead", log.info.run_id)
+        logger.warning(
+            "run %s was ended by another process, which took this one for dead",
+            log.info.run_id,
+            extra={"run": log.info},
+        )
         log.yield_to(Failure(Code.producer_lost))
         try:
             stored = await self._backend.load(log.key, log.length)

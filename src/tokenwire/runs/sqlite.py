@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS runs (
     thread_id TEXT NOT NULL,
     run_id TEXT NOT NULL,
     wire TEXT NOT NULL,
+    trace TEXT NOT NULL DEFAULT '',
     worker TEXT NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 1,
     length INTEGER NOT NULL DEFAULT 0,
@@ -51,14 +52,15 @@ CREATE TABLE IF NOT EXISTS workers (
 CREATE TABLE IF NOT EXISTS kept (bytes INTEGER NOT NULL);
 INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM kept);
 """
-_VERSION = 1
+_VERSION = 2
+_FROM_VERSION_1 = "ALTER TABLE runs ADD COLUMN trace TEXT NOT NULL DEFAULT ''"
 _DROP_BYTES = 16 * 1024 * 1024
 """What is deleted at once: some tenths of a second."""
 _BUSY_SECONDS = 2
 """How long another process's transaction is waited for."""
 _SWITCH_SECONDS = 0.01
 """How often a switch that SQLite does not wait for is tried."""
-_RUN = "id, key, principal, thread_id, run_id, wire, worker, epoch, length, closed_at"
+_RUN = "id, key, principal, thread_id, run_id, wire, trace, worker, epoch, length, closed_at"
 _FOOTPRINT = "size + 80 * length + 650"
 _OLDEST = f"SELECT id, closed_at, {_FOOTPRINT} FROM runs WHERE closed_at IS NOT NULL ORDER BY closed_at, id LIMIT 1"  # noqa: S608
 
@@ -70,6 +72,7 @@ class _Run(NamedTuple):
     thread_id: str
     run_id: str
     wire: str
+    trace: str
     worker: str
     epoch: int
     length: int
@@ -77,7 +80,7 @@ class _Run(NamedTuple):
 
     @property
     def info(self) -> RunInfo:
-        return RunInfo(self.principal, self.thread_id, self.run_id, self.wire)
+        return RunInfo(self.principal, self.thread_id, self.run_id, self.wire, self.trace)
 
     @property
     def lease(self) -> Lease:
@@ -122,8 +125,9 @@ class SqliteBackend:
             if known is not None:
                 self._forget(db, known.id)
             db.execute(
-                "INSERT INTO runs (key, principal, thread_id, run_id, wire, worker) VALUES (?, ?, ?, ?, ?, ?)",
-                (key, info.principal, info.thread_id, info.run_id, info.wire, self.worker),
+                "INSERT INTO runs (key, principal, thread_id, run_id, wire, trace, worker) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, info.principal, info.thread_id, info.run_id, info.wire, info.trace, self.worker),
             )
             return Stored(info, Lease(self.worker, 1, ""), [], closed=False)
 
@@ -226,13 +230,17 @@ class SqliteBackend:
         # the file holds conversations: nobody else's business
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_SECONDS)
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _VERSION):
-            raise StoreTrouble(f"it was written by another version of tokenwire (format {version})")
+        if _version(db) not in (0, 1, _VERSION):
+            raise StoreTrouble(f"it was written by another version of tokenwire (format {_version(db)})")
         _switch_to_wal(db)
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA journal_size_limit = 67108864")
+        db.execute("BEGIN IMMEDIATE")
+        if _version(db) == 1:
+            db.execute(_FROM_VERSION_1)
+            db.execute(f"PRAGMA user_version = {_VERSION}")
+        db.execute("COMMIT")
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT")
         return db
 
@@ -321,6 +329,11 @@ def _switch_to_wal(db: sqlite3.Connection) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
                 raise
         time.sleep(_SWITCH_SECONDS)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _boot_id() -> str:

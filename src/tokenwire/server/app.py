@@ -2,35 +2,53 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..accounts.contract import Accounts
+from ..agents.agent import Agent
+from ..agents.agents import Agents
 from ..config import Config
-from ..errors import Code, Refusal
+from ..errors import Code, Failure, Refusal
 from ..gate.origin import OriginGate
+from ..gate.policy import offered_models, offered_personas
+from ..ledger.opened import client_addresses, opened_accounting
+from ..middleware.stack import MiddlewareStack
+from ..observe.content_log import ContentLog
+from ..observe.request import named
+from ..observe.telemetry import Telemetry
+from ..providers.base import Prompt
 from ..providers.local import LocalModels
 from ..providers.transport import open_transport
 from ..routing.model import Model
 from ..routing.router import ModelRouter
 from ..runs.address import open_store
 from ..runs.engine import Engine
-from ..runs.run import Bounds
+from ..runs.run import Bounds, Source
 from ..wire.base import NDJSON, SSE, Framing, Wire
 from ..wire.detect import detect, detect_tanstack
 from ..wire.rais import RAIS
 from ..wire.request import Envelope
 from .chat import Chat
 from .drain import Drain
+from .identity import Authenticate
 from .refusal import refusal_response
 from .socket import ChatSocket
+from .stream import EventStream
+from .usage import usage_response
+
+if TYPE_CHECKING:
+    from ..observe.scrape import Page
 
 logger = logging.getLogger("tokenwire.server")
 
@@ -47,14 +65,34 @@ _PAGE_HEADERS = {
 
 
 class App:
-    """tokenwire as an ASGI application. It answers while :meth:`running`, which is its lifespan.
+    """tokenwire as an ASGI application. It answers while :meth:`running`, under whatever prefix.
 
     Starlette's router, without the application around it: each middleware costs every token a call and an await.
+
+    :param agents: answer where one of the models is of their name.
+    :param authenticate: says who is asking; without it nobody has to say.
+    :param middleware: see :class:`tokenwire.middleware.Middleware`.
+    :param page: whether there is a page to try it all.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        agents: Iterable[Agent] = (),
+        authenticate: Authenticate | None = None,
+        middleware: Iterable[object] = (),
+        page: bool = True,
+    ) -> None:
         self.config = config
+        self._agents = Agents(agents, self._model_source)
+        self._authenticate = authenticate
+        self._middleware = MiddlewareStack([*middleware, ContentLog()] if config.log.content else middleware)
+        self._telemetry = Telemetry(config)
+        metrics = self._telemetry.page
         self.engine: Engine
+        self._accounts: Accounts | None = None
+        """Where there is a ledger."""
         self._drain = Drain()
         self.chat: Chat
         self.router: ModelRouter
@@ -67,19 +105,22 @@ class App:
                 WebSocketRoute("/api/chat/ws", _Socket(self._converse)),
                 Route("/api/chat/runs/{run:path}/cancel", _Endpoint(post=self._cancel)),
                 Route("/models", _Endpoint(get=self._models)),
+                Route("/usage", _Endpoint(get=self._usage)),
                 Route("/healthz", _Endpoint(get=self._health, head=self._health)),
-                Route("/", _Endpoint(get=_page, head=_page)),
-                Mount("/web", _Files(_WEB)),
+                *([Route("/metrics", _Endpoint(get=partial(_metrics, metrics)))] if metrics is not None else []),
+                *([Route("/", _Endpoint(get=_page, head=_page)), Mount("/web", named(_Files(_WEB)))] if page else []),
             ],
             redirect_slashes=False,
-            default=refusal_response(Refusal(Code.not_found)),
-            lifespan=lambda _: self.running(),
+            default=named(refusal_response(Refusal(Code.not_found))),
         )
-        self._asgi: ASGIApp = OriginGate(router, config.origins, refusal_response(Refusal(Code.forbidden_origin)))
+        self._asgi: ASGIApp = OriginGate(
+            router, config.origins, named(refusal_response(Refusal(Code.forbidden_origin)))
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        await self._asgi(scope, receive, _closing(send) if self._drain.leaving else send)
+        with self._telemetry.request(scope, _closing(send) if self._drain.leaving else send) as send_seen:
+            await self._asgi(scope, receive, send_seen)
 
     def leave(self) -> None:
         """Keeps no connection open for another request, and is not healthy any more."""
@@ -111,9 +152,11 @@ class App:
         Raises :class:`tokenwire.errors.ConfigError`.
         """
         runs, limits = self.config.runs, self.config.limits
-        async with LocalModels() as local:
+        async with contextlib.AsyncExitStack() as stack:
+            local = await stack.enter_async_context(LocalModels())
             models = {name: await _placed(model, local) for name, model in self.config.models.items()}
-            config = msgspec.structs.replace(self.config, models=models)
+            config = self.config = msgspec.structs.replace(self.config, models=models)
+            asked = [model for model in models.values() if model.choices]
             transport = open_transport(connect_seconds=runs.connect_seconds)
             store = await open_store(
                 self.config.store,
@@ -121,15 +164,57 @@ class App:
                 keep_bytes=runs.keep_bytes,
                 lease_seconds=runs.lease_seconds,
                 patience=runs.store_seconds,
+                watched=self._telemetry.backend,
             )
-            self.engine = Engine(store, max_runs=limits.runs, bounds=Bounds(limits.run_bytes, limits.ahead_bytes))
-            self.router = ModelRouter(models.values(), transport, silence_seconds=runs.silence_seconds)
-            self.chat = Chat(config, self.engine, self.router, self._drain)
+            observer = self._telemetry.observer(self._middleware)
+            accounting = await stack.enter_async_context(
+                opened_accounting(
+                    config,
+                    observer,
+                    known=self._authenticate is not None or config.auth.keys or config.auth.jwt is not None,
+                )
+            )
+            self._accounts = None if accounting is None or not accounting.ledger else accounting.accounts
+            self.engine = Engine(
+                store,
+                max_runs=limits.runs,
+                bounds=Bounds(limits.run_bytes, limits.ahead_bytes),
+                observer=observer if accounting is None else accounting,
+            )
+            self.router = ModelRouter(
+                asked,
+                transport,
+                silence_seconds=runs.silence_seconds,
+                answer_seconds=runs.answer_seconds,
+                retry_seconds=runs.retry_seconds,
+                breaker_seconds=runs.breaker_seconds,
+                watch=self._telemetry.watch,
+            )
+            self.chat = Chat(
+                config,
+                self.engine,
+                self.router,
+                self._agents,
+                self._drain,
+                self._authenticate,
+                self._middleware,
+                self._telemetry,
+                accounting,
+                client_addresses(config),
+            )
             try:
-                yield
+                async with self._telemetry.serving(lambda: self.engine.live_runs, self.router.listing):
+                    yield
             finally:
                 await self.engine.close()
+                await self._agents.close()
                 await transport.close()
+
+    def _model_source(self, name: str, prompt: Prompt) -> Source:
+        model = self.config.models.get(name)
+        if model is None or not model.choices:
+            raise LookupError(f"there is no [models.{name}]")
+        return self.router.source(model, prompt)
 
     def _chat_route(
         self, path: str, framing: Framing, detect: Callable[[Envelope], Wire], wire: Wire | None = None
@@ -148,7 +233,7 @@ class App:
         await ChatSocket(self.chat, "/api/chat/ws", receive, send).serve(scope)
 
     async def _cancel(self, request: Request) -> ASGIApp:
-        return await self.chat.cancel(request)
+        return await self.chat.cancel(request, request.path_params["run"])
 
     async def _health(self, _: Request) -> ASGIApp:
         leaving = self._drain.leaving
@@ -156,20 +241,41 @@ class App:
             {"status": "leaving" if leaving else "ok"}, 503 if leaving else 200, headers={"cache-control": "no-store"}
         )
 
-    async def _models(self, _: Request) -> ASGIApp:
+    async def _usage(self, request: Request) -> ASGIApp:
+        try:
+            principal = await self.chat.identify(request.scope)
+            if self._accounts is None:
+                raise Refusal(Code.not_found)
+            return await usage_response(self._accounts, principal, request.query_params)
+        except Failure as failure:
+            return refusal_response(failure)
+
+    async def _models(self, request: Request) -> ASGIApp:
         """What a request may ask for."""
+        try:
+            await self.chat.identify(request.scope)
+        except Failure as failure:
+            return refusal_response(failure)
         config = self.config
         personas = [
-            {"name": name, "description": persona.description, "greeting": persona.greeting}
-            for name, persona in config.personas.items()
+            {"name": persona.name, "description": persona.description, "greeting": persona.greeting}
+            for persona in offered_personas(config)
         ]
-        return JSONResponse({"default": config.default_model, "models": self.router.listing(), "personas": personas})
+        offered = {model.name for model in offered_models(config)}
+        models = [model for model in (*self.router.listing(), *self._agents.listing()) if model["name"] in offered]
+        return JSONResponse({"default": config.default_model, "models": models, "personas": personas})
 
 
 async def _placed(model: Model, local: LocalModels) -> Model:
     return model._replace(
         choices=tuple([choice._replace(target=await local.place(choice.target)) for choice in model.choices])
     )
+
+
+async def _metrics(page: "Page", request: Request) -> ASGIApp:
+    asked = request.headers
+    status, content_type, body = await page.get(asked.get("accept", ""), asked.get("authorization", ""))
+    return Response(body, status, {"cache-control": "no-store", "content-type": content_type})
 
 
 async def _page(_: Request) -> ASGIApp:
@@ -202,9 +308,9 @@ class _Endpoint:
             try:
                 response = await answer(Request(scope, receive))
             except Exception:
-                logger.exception("%s %s failed", scope["method"], scope["path"])
+                logger.exception("a %s request failed", scope["method"])
                 response = refusal_response(Refusal(Code.internal))
-        await response(scope, receive, send)
+        await (response if isinstance(response, EventStream) else named(response))(scope, receive, send)
 
     def _wrong_method(self) -> ASGIApp:
         response = refusal_response(Refusal(Code.method_not_allowed))

@@ -11,6 +11,7 @@ def refusal_response(failure: Failure, wire: Wire = TANSTACK) -> Response:
     """The answer for a failure before the first byte of a stream. Without a known wire it is JSON."""
     content_type, body = wire.refusal(failure)
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    headers.update(failure.headers)
     if failure.retry_after is not None:
         headers["retry-after"] = str(failure.retry_after)
     if failure.code in (Code.request_too_large, Code.request_timeout):

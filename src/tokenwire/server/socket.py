@@ -13,9 +13,9 @@ from ..errors import Code, Failure, Refusal
 from ..runs.log import Log
 from ..wire.base import WEBSOCKET, Encoder, Wire
 from ..wire.detect import WIRES, detect
-from ..wire.request import MAX_ID, decode_envelope
+from ..wire.request import MAX_ID
 from ..wire.tanstack import TANSTACK
-from .chat import Chat
+from .chat import Chat, manner
 from .turn import INTERNAL_ERROR, SERVICE_RESTART, Turn
 
 logger = logging.getLogger("tokenwire.server")
@@ -24,7 +24,7 @@ IDLE_SECONDS = 300.0
 MAX_RUNS = 16
 """Runs that one socket may follow at once."""
 
-_NORMAL, _NOT_JSON, _POLICY = 1000, 1007, 1008
+_NORMAL, _NOT_JSON, _POLICY, _UNAUTHENTICATED = 1000, 1007, 1008, 4401
 
 
 class ChatSocket:
@@ -45,6 +45,8 @@ class ChatSocket:
         self._receive = receive
         self._send = send
         self._idle_seconds = idle_seconds
+        self._principal: str
+        self._address: str
         self._wire: Wire | None = None
         self._replays = False
         self._turns: dict[str, Turn] = {}
@@ -53,9 +55,16 @@ class ChatSocket:
         self._writing = asyncio.Lock()
 
     async def serve(self, scope: Scope) -> None:
-        """Accepts, and stays until the end. Nothing of it is left running after that."""
+        """Accepts, unless nobody we know is asking, and stays until the end. Nothing of it is left running then."""
         try:
             await self._receive()
+            self._address = self._chat.address(scope)
+            try:
+                self._principal = await self._chat.identify(scope)
+            except Failure as failure:
+                known = failure.code is not Code.unauthenticated
+                await self._close(_POLICY if known else _UNAUTHENTICATED, failure.code)
+                return
             # a browser that offers subprotocols takes the connection for failed where none of them is chosen
             await self._send({"type": "websocket.accept", "subprotocol": next(iter(scope["subprotocols"]), None)})
             self._chat.drain.watch(self._move_on)
@@ -103,7 +112,7 @@ class ChatSocket:
     async def _ask(self, frame: bytes, head: "_Head") -> None:
         run_id, thread_id = head.run_id, head.thread_id
         try:
-            envelope = decode_envelope(frame)
+            envelope = self._chat.read(frame)
             run_id, thread_id = envelope.run_id, envelope.thread_id
             self._wire = self._wire or detect(envelope)
             if self._stays and run_id is None:
@@ -112,11 +121,11 @@ class ChatSocket:
                 return
             if len(self._turns) >= MAX_RUNS:
                 raise Refusal(Code.overloaded, "Too many answers at once on one connection.")
-            log = await self._chat.start(envelope, self._wire, self._route)
+            begun = await self._chat.start(self._principal, self._address, envelope, self._wire, self._route)
         except Failure as failure:
             await self._refuse(failure, run_id, thread_id)
         else:
-            self._follow(log, 0, self._wire, returns=self._wire.returns)
+            self._follow(begun.log, 0, self._wire, returns=self._wire.returns, how="ask")
 
     async def _refuse(self, failure: Failure, run_id: Any, thread_id: Any) -> None:
         """Tells a failure as the only event of its run.
@@ -140,13 +149,13 @@ class ChatSocket:
             return
         turn.cut()
         with contextlib.suppress(Refusal):  # it ended, and was forgotten, just now
-            await self._chat.stop(run_id)
+            await self._chat.stop(self._principal, run_id)
         await self._rest()
 
     async def _resume(self, offset: str, run_id: str | None) -> None:
         self._replays = True
         try:
-            found = await self._chat.find(offset, run_id)
+            found = await self._chat.find(self._principal, offset, run_id)
         except Failure as failure:
             await self._close(INTERNAL_ERROR, failure.code)
             return
@@ -159,9 +168,9 @@ class ChatSocket:
             await self._close(_NORMAL)
             return
         # a join from the start is the one thing that TanStack's client does not take up again
-        self._follow(log, after, wire, returns=wire.returns and offset != "-1")
+        self._follow(log, after, wire, returns=wire.returns and offset != "-1", how=manner(offset))
 
-    def _follow(self, log: Log, after: int, wire: Wire, *, returns: bool) -> None:
+    def _follow(self, log: Log, after: int, wire: Wire, *, returns: bool, how: str) -> None:
         self._turns[log.info.run_id] = Turn(
             log,
             after,
@@ -173,6 +182,7 @@ class ChatSocket:
             deliver=self._deliver,
             on_end=self._ended,
             close=self._close,
+            following=self._chat.following(log, how),
         )
 
     async def _deliver(self, message: bytes) -> None:

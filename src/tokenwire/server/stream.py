@@ -2,9 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from starlette.types import Receive, Scope, Send
 
+from ..observe.request import id_headers
+from ..observe.telemetry import Following
 from ..runs.audience import Audience
 from ..runs.log import Log
 from ..runs.reader import Reader
@@ -21,6 +25,8 @@ class EventStream:
     :param drain: moves it on where its client comes back by itself (``returns``).
     :param audience: of the run that writes the log, where it is under way in this process.
     :param parting: sent last, after everything.
+    :param headers: further ones of the answer.
+    :param follow: gives who looks on, from the moment when the log is followed.
     """
 
     def __init__(
@@ -34,6 +40,8 @@ class EventStream:
         returns: bool,
         audience: Audience | None = None,
         parting: bytes = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
+        follow: Callable[[], Following | None] = lambda: None,
     ) -> None:
         self._log = log
         self._encoder = encoder
@@ -43,6 +51,8 @@ class EventStream:
         self._returns = returns
         self._audience = audience
         self._parting = parting
+        self._more_headers = headers
+        self._begin = follow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -51,16 +61,20 @@ class EventStream:
         self._drain.join(reader, returns=self._returns)
         if self._audience is not None:
             self._audience.join()
+        following = self._begin()
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self._headers(scope)})
-            await self._follow(reader, send)
+            await self._follow(reader, send if following is None else following.watching(send))
         except asyncio.CancelledError:
             # the server stops and has waited long enough; raised further, it would be logged as our fault
-            logger.info("a reader of run %s was left behind: it did not read", self._log.info.run_id)
+            info = self._log.info
+            logger.info("a reader of run %s was left behind: it did not read", info.run_id, extra={"run": info})
         finally:
             watch.cancel()
             self._drain.part(reader)
             reader.close()
+            if following is not None:
+                following.close()
             if self._audience is not None:
                 self._audience.leave()
                 if self._drain.moving and self._returns:
@@ -101,6 +115,8 @@ class EventStream:
             (b"x-accel-buffering", b"no"),
             (b"x-content-type-options", b"nosniff"),
             (b"x-run-id", self._log.info.run_id.encode("latin-1")),
+            *((name.encode(), value.encode()) for name, value in self._more_headers.items()),
+            *id_headers(),
         ]
         # asked for by RAIS (docs/wires/rais.md 3), forbidden in HTTP/2, and untrue where the client wants to close
         if scope["http_version"] == "1.1" and (b"connection", b"close") not in scope["headers"]:

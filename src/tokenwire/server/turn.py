@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from ..errors import Code
+from ..observe.telemetry import Following
 from ..runs.audience import Audience
 from ..runs.log import Log
 from ..runs.reader import Reader
@@ -30,6 +31,7 @@ class Turn:
     :param on_end: called after the last message, unless the connection is gone or the turn was cut; told whether it was
         the last of the log, too, and not just the last here.
     :param close: ends the connection, where it cannot go on.
+    :param following: looks on.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Turn:
         deliver: Deliver,
         on_end: Callable[["Turn", bool], Awaitable[None]],
         close: Callable[[int, str], Awaitable[None]],
+        following: Following | None = None,
     ) -> None:
         self.run_id = log.info.run_id
         self._log = log
@@ -55,7 +58,8 @@ class Turn:
         self._drain = drain
         self._returns = returns
         self._audience = audience
-        self._deliver = deliver
+        self._deliver = deliver if following is None else following.watching(deliver)
+        self._following = following
         self._on_end = on_end
         self._close = close
         # from here on, not from the task's first step: who hangs up before that is a reader who left as well
@@ -77,7 +81,7 @@ class Turn:
         except OSError:
             return  # the connection is gone: whoever reads from it learns that
         except Exception:
-            logger.exception("run %s cannot be delivered", self.run_id)
+            logger.exception("run %s cannot be delivered", self.run_id, extra={"run": self._log.info})
             await self._close(INTERNAL_ERROR, Code.internal)
             return
         await self._on_end(self, whole)
@@ -109,6 +113,8 @@ class Turn:
     def _leave(self, _: asyncio.Task[None]) -> None:
         self._drain.part(self._reader)
         self._reader.close()
+        if self._following is not None:
+            self._following.close()
         if self._audience is not None:
             self._audience.leave()
             if self._drain.moving and self._returns:

@@ -23,6 +23,9 @@ const choices = new Choices(
   },
   () => {
     byId("greeting").textContent = choices.greeting || "What is on your mind?";
+    byId("description").textContent = choices.description;
+    byId("trouble-text").textContent = choices.trouble;
+    byId("trouble").hidden = !choices.trouble;
   },
 );
 const composer = new Composer(
@@ -65,6 +68,7 @@ jump.addEventListener("click", () => {
 });
 byId("new-chat").addEventListener("click", () => {
   chat.clear();
+  choices.load(); // a model's health changes
   composer.focus();
 });
 byId("starters").addEventListener("click", ({ target }) => {

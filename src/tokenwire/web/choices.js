@@ -3,13 +3,18 @@
 import { element } from "./dom.js";
 import { loadSetting, saveSetting } from "./store.js";
 
-/** @typedef {{ name: string, description?: string, greeting?: string }} Choice */
+/** @typedef {{ name: string, description?: string, greeting?: string, status?: "ok" | "degraded" | "down" }} Choice */
+
+const TROUBLE = { degraded: "is having trouble", down: "does not answer at the moment" };
 
 export class Choices {
   #model;
   #persona;
   /** @type {Choice[]} */
+  #models = [];
+  /** @type {Choice[]} */
   #personas = [];
+  #default = "";
   #changed;
 
   /**
@@ -33,11 +38,12 @@ export class Choices {
     const response = await fetch("models").catch(() => null);
     const offer = response?.ok ? await response.json().catch(() => null) : null;
     if (!offer) return;
-    /** @type {Choice[]} */
-    const models = offer.models ?? [];
+    this.#default = offer.default ?? "";
+    this.#models = offer.models ?? [];
     this.#personas = offer.personas ?? [];
     const chosen = loadSetting("choice") ?? {};
-    fill(this.#model, `Default (${offer.default})`, models, chosen.model, models.length > 1);
+    const named = label(find(this.#models, this.#default) ?? { name: this.#default });
+    fill(this.#model, `Default (${named})`, this.#models, chosen.model, this.#models.length > 1);
     fill(this.#persona, "No persona", this.#personas, chosen.persona, this.#personas.length > 0);
     this.#changed();
   }
@@ -50,10 +56,44 @@ export class Choices {
     };
   }
 
-  /** What the chosen persona says first, if anything. */
+  /** What is said first, if anything: by the chosen persona, else by whoever answers. */
   get greeting() {
-    return this.#personas.find(({ name }) => name === this.#persona.value)?.greeting ?? "";
+    return this.#chosenPersona?.greeting || this.#answering?.greeting || "";
   }
+
+  /** What there is to know of the persona and of who answers. */
+  get description() {
+    return [this.#chosenPersona?.description, this.#answering?.description].filter(Boolean).join(" · ");
+  }
+
+  /** What is wrong with who answers, if anything. */
+  get trouble() {
+    const model = this.#answering;
+    const status = model?.status ?? "ok";
+    return model && status !== "ok" ? `${model.name} ${TROUBLE[status]}.` : "";
+  }
+
+  get #chosenPersona() {
+    return find(this.#personas, this.#persona.value);
+  }
+
+  /** The model that answers, where that is known: a persona may have one of its own. */
+  get #answering() {
+    return find(this.#models, this.#model.value || (this.#persona.value ? "" : this.#default));
+  }
+}
+
+/**
+ * @param {Choice[]} choices
+ * @param {string} wanted
+ */
+function find(choices, wanted) {
+  return choices.find(({ name }) => name === wanted);
+}
+
+/** @param {Choice} choice */
+function label({ name, status = "ok" }) {
+  return status === "ok" ? name : `${name} \u26A0 ${status}`;
 }
 
 /**
@@ -64,10 +104,10 @@ export class Choices {
  * @param {boolean} offered
  */
 function fill(picker, none, choices, chosen, offered) {
-  const options = choices.map(({ name, description }) =>
-    element("option", { value: name, title: description ?? "" }, name),
+  const options = choices.map((choice) =>
+    element("option", { value: choice.name, title: choice.description ?? "" }, label(choice)),
   );
   picker.replaceChildren(element("option", { value: "" }, none), ...options);
-  picker.value = chosen && choices.some(({ name }) => name === chosen) ? chosen : "";
+  picker.value = chosen && find(choices, chosen) ? chosen : "";
   /** @type {HTMLElement} */ (picker.parentElement).hidden = !offered;
 }

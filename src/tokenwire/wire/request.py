@@ -45,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
     error: Any = None
+    encrypted_value: Any = None
 
 
 class Envelope(msgspec.Struct, frozen=True, rename="camel"):

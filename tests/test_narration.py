@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenwire import events
-from tokenwire.providers.narration import Narration
+from tokenwire.narration import Narration
 from tokenwire.wire.detect import WIRES
 
 from ..wire.legality import assert_legal

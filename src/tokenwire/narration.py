@@ -7,7 +7,7 @@ event a tick, however fast they come.
 
 from typing import Literal
 
-from .. import events
+from . import events
 
 _Speaking = tuple[Literal["text", "reasoning", "call"], str] | None
 

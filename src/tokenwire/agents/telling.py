@@ -1,0 +1,100 @@
+"""From what an agent says, in whatever order, to events that are legal."""
+
+from .. import events
+from ..errors import Code, Failure
+from ..messages import ToolCall
+from ..narration import Narration
+from .pieces import Finish, Piece, Reasoning, ToolResult
+
+
+class Telling:
+    """One agent's answer as it is told."""
+
+    def __init__(self, message_id: str) -> None:
+        self.finish = Finish()
+        self._narration = Narration(message_id)
+        self._call_ids: set[str] = set()
+        self._told: list[events.Event] = []
+
+    def hear(self, piece: Piece) -> None:
+        """More of the answer.
+
+        Raises :class:`TypeError` and :class:`ValueError` for what is no part of any answer, and :class:`Failure` for a
+        ``RUN_ERROR``.
+        """
+        if isinstance(piece, str):
+            self._narration.text(piece)
+        else:
+            self._hear_event(piece)
+
+    def take(self) -> list[events.Event]:
+        """What there is to tell since the last time."""
+        told, self._told = self._told, []
+        return told + self._narration.take()
+
+    def close(self) -> list[events.Event]:
+        """The same, and the ends of all that is open."""
+        return self._told + self._narration.close()
+
+    def _hear_event(self, piece: Piece) -> None:
+        narration = self._narration
+        match piece:
+            case events.TextMessageContent():
+                narration.text(piece.delta)
+            case Reasoning(text, signature):
+                narration.reasoning(text)
+                if signature is not None:
+                    narration.sign(signature)
+            case events.ReasoningMessageContent():
+                narration.reasoning(piece.delta)
+            case events.ReasoningEncryptedValue(subtype="message"):
+                narration.sign(piece.encrypted_value)
+            case events.ReasoningEnd():
+                narration.end_reasoning()
+            case ToolCall():
+                self._begin_call(piece.id, piece.name, piece.signature)
+                narration.arguments(piece.id, piece.arguments)
+                narration.end_call(piece.id)
+            case events.ToolCallStart():
+                self._begin_call(piece.tool_call_id, piece.tool_call_name)
+            case events.ToolCallArgs():
+                narration.arguments(piece.tool_call_id, piece.delta)
+            case events.ToolCallEnd():
+                narration.end_call(piece.tool_call_id)
+            case ToolResult(call_id, content):
+                self._tell_result(f"{call_id}-result", call_id, content)
+            case events.ToolCallResult():
+                self._tell_result(piece.message_id, piece.tool_call_id, piece.content)
+            case events.TextMessageEnd():
+                self._told += narration.close()  # what follows is another message
+            case events.Custom():
+                self._told += [*narration.take(), piece]
+            case Finish():
+                self.finish = piece
+            case events.RunFinished():
+                self.finish = Finish(piece.finish_reason, piece.usage, piece.model)
+            case events.RunError():
+                raise Failure(Code.agent_failed, piece.message)
+            case (
+                events.RunStarted()
+                | events.TextMessageStart()
+                | events.ReasoningStart()
+                | events.ReasoningMessageStart()
+                | events.ReasoningMessageEnd()
+                | events.ReasoningEncryptedValue()
+            ):
+                pass  # told where it belongs
+            case _:
+                raise TypeError(f"an agent answers in text and events, not in {type(piece).__name__}")
+
+    def _begin_call(self, call_id: str, name: str, signature: str | None = None) -> None:
+        if call_id in self._call_ids:
+            raise ValueError(f"two tool calls of one answer have the id {call_id!r}")
+        self._call_ids.add(call_id)
+        self._narration.begin_call(call_id, name, signature)
+
+    def _tell_result(self, message_id: str, call_id: str, content: str) -> None:
+        if call_id not in self._call_ids:
+            raise ValueError(f"there is no tool call {call_id!r} for this result")
+        self._narration.end_call(call_id)
+        self._told += [*self._narration.take(), events.ToolCallResult(message_id, call_id, content)]

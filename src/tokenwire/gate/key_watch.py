@@ -1,0 +1,95 @@
+"""Who holds a key that was revoked, or has come to its end, is not answered any longer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from ..errors import Refusal
+from .principal import Principal
+
+logger = logging.getLogger("tokenwire.gate")
+
+LOOK_SECONDS = 0.5
+
+
+class Ended(Protocol):
+    """What there is to know of keys (:class:`.keys.Keys`)."""
+
+    async def version(self) -> bytes:
+        """Another one after every change."""
+
+    async def ended(self) -> set[str]:
+        """The public ids of all keys that were revoked."""
+
+
+class _Hold(NamedTuple):
+    principal: Principal
+    end: Callable[[], None]
+    over: Callable[[], bool]
+
+
+class KeyWatch:
+    """Ends what is done in the name of a key, within a second of the key's own end.
+
+    It asks only while somebody is answered who came with a key: one small record, and where that has changed, which
+    keys were revoked. A store that is away ends nothing.
+    """
+
+    def __init__(self, keys: Ended, *, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._held: dict[object, _Hold] = {}
+        self._ended: set[str] = set()
+        self._version: bytes | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def hold(
+        self, principal: Principal, end: Callable[[], None], *, over: Callable[[], bool] = lambda: False
+    ) -> Callable[[], None]:
+        """Calls ``end`` once when the principal's key comes to its end, unless it was let go of by then.
+
+        :param over: whether there is nothing left to end: then it is let go of by itself.
+        :returns: what lets go of it.
+        """
+        place = object()
+        if principal.key is not None:
+            self._held[place] = _Hold(principal, end, over)
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._watch())
+
+        def let_go() -> None:
+            self._held.pop(place, None)
+
+        return let_go
+
+    async def look(self) -> None:
+        """Ends what has to end by now."""
+        try:
+            version = await self._keys.version()
+            if version != self._version:
+                self._ended = await self._keys.ended()
+                self._version = version
+        except Refusal as away:
+            logger.warning("which keys were revoked is not known at the moment: %s", away.detail)
+        now = self._clock()
+        for place, hold in tuple(self._held.items()):
+            expires = hold.principal.expires
+            ends = hold.principal.key in self._ended or (expires is not None and now >= expires)
+            if not (ends or hold.over()):
+                continue
+            self._held.pop(place, None)
+            if ends and not hold.over():
+                hold.end()
+
+    async def close(self) -> None:
+        """Watches no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while self._held:
+            await self.look()
+            await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,116 @@
+"""What one run has taken from the accounts, until it is settled."""
+
+from collections.abc import Sequence
+
+from ..accounts.claim import Budget, Rate, Slot
+from ..accounts.contract import Accounts
+from ..errors import Code, Refusal
+from ..events import Usage
+from ..gate.admission import refusal
+from ..gate.limit import Limit
+from ..gate.price import Tariff
+from ..gate.rate_headers import rate_headers
+
+
+class Charge:
+    """Takes once for the question, in steps for the answer, and gives back what was not needed.
+
+    :param tariff: says what tokens cost, where anything is limited in dollars.
+    :param prompt_tokens: what the question is estimated to be.
+    :param step: tokens of the answer that are reserved at a time.
+    """
+
+    def __init__(
+        self, accounts: Accounts, limits: Sequence[Limit], tariff: Tariff | None, prompt_tokens: int, step: int
+    ) -> None:
+        self.headers: dict[str, str] = {}
+        """What the answer may say of the limits."""
+        self.reserved = 0
+        """Tokens of the answer that are paid for already."""
+        self.slots = [limit.claim for limit in limits if isinstance(limit.claim, Slot)]
+        self._accounts = accounts
+        self._limits = limits
+        self._tariff = tariff
+        self._prompt_tokens = prompt_tokens
+        self.step = step
+        self._budgets = [limit for limit in limits if isinstance(limit.claim, Budget)]
+        self._taken: dict[str, int] = {}
+
+    @property
+    def in_steps(self) -> bool:
+        """Whether the answer has to be paid for while it comes."""
+        return bool(self._budgets)
+
+    async def take(self) -> None:
+        """Takes what the question needs, and the first step of its answer; or nothing at all.
+
+        Raises :class:`Refusal`.
+        """
+        ahead = self.step if self._budgets else 0
+        dollars = self._cost(self._prompt_tokens, ahead)
+        claims = [
+            limit.costing(
+                tokens=self._prompt_tokens + (ahead if isinstance(limit.claim, Budget) else 0), dollars=dollars
+            )
+            for limit in self._limits
+        ]
+        if not claims:
+            return
+        verdict = await self._accounts.take(claims)
+        if verdict.refused is not None:
+            raise refusal(self._limits, verdict, verdict.refused)
+        self.headers = rate_headers(self._limits, verdict)
+        self.reserved = ahead
+        self._taken = {claim.key: claim.cost for claim in claims if not isinstance(claim, Slot)}
+
+    async def extend(self) -> bool:
+        """Pays for one more step; returns whether that was granted."""
+        dollars = self._cost(0, self.step)
+        claims = [limit.costing(tokens=self.step, dollars=dollars) for limit in self._budgets]
+        verdict = await self._accounts.take(claims)
+        if verdict.refused is not None:
+            return False
+        self.reserved += self.step
+        for claim in claims:
+            if isinstance(claim, Budget):
+                self._taken[claim.key] += claim.cost
+        return True
+
+    async def renew(self) -> None:
+        """Holds its slots for another while."""
+        await self._accounts.renew(self.slots)
+
+    async def settle(self, tokens: int, dollars: int | None) -> None:
+        """Has it cost what it was, and lets its slots go.
+
+        :param dollars: in millionths; ``None`` leaves what was taken, because nobody knows better.
+        """
+        await self._correct(tokens, dollars, requests=1)
+
+    async def refund(self) -> None:
+        """Has it cost nothing: there was no run."""
+        await self._correct(0, 0, requests=0)
+
+    async def _correct(self, tokens: int, dollars: int | None, *, requests: int) -> None:
+        used = {"requests": requests, "tokens": tokens, "dollars": dollars}
+        taken, self._taken = self._taken, {}
+        corrections: list[Rate | Budget] = []
+        for limit in self._limits:
+            claim, amount = limit.claim, used.get(limit.unit)
+            if not isinstance(claim, Slot) and amount is not None and amount != taken.get(claim.key, amount):
+                corrections.append(claim._replace(cost=amount - taken[claim.key]))
+        try:
+            if corrections:
+                await self._accounts.settle(corrections)
+        finally:
+            if self.slots:
+                await self._accounts.release(self.slots)
+
+    def _cost(self, prompt_tokens: int, completion_tokens: int) -> int:
+        if not any(limit.unit == "dollars" for limit in self._limits):
+            return 0
+        usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+        cost = None if self._tariff is None else self._tariff.cost(usage)
+        if cost is None:
+            raise Refusal(Code.refused_choice, "There is a budget in dollars here, and this model has no price.")
+        return cost

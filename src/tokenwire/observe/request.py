@@ -1,0 +1,79 @@
+"""One request as the logs know it: its id, and who asks."""
+
+import contextlib
+import re
+import secrets
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = b"x-request-id"
+
+_SANE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+
+class RequestContext:
+    """A request under way. ``over`` when it is not: callbacks of sockets outlive the request that opened them."""
+
+    __slots__ = ("id", "over", "principal")
+
+    def __init__(self, request_id: str) -> None:
+        self.id = request_id
+        self.principal = ""
+        self.over = False
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("tokenwire_request", default=None)
+
+
+def current_request() -> RequestContext | None:
+    """The request that the running code answers, if it is known and not over."""
+    request = _current.get()
+    return None if request is None or request.over else request
+
+
+@contextlib.contextmanager
+def request_context(scope: Scope) -> Iterator[RequestContext]:
+    """Names the request for everything that is done within: by its own ``x-request-id`` if that is sane, else anew."""
+    request = RequestContext(_asked(scope) or f"req-{secrets.token_hex(8)}")
+    token = _current.set(request)
+    try:
+        yield request
+    finally:
+        request.over = True
+        _current.reset(token)
+
+
+def identified(principal: str) -> None:
+    """Says who asks in the request that is under way."""
+    request = _current.get()
+    if request is not None:
+        request.principal = principal
+
+
+def id_headers() -> list[tuple[bytes, bytes]]:
+    """What an answer says of its request's id."""
+    request = current_request()
+    return [] if request is None else [(HEADER, request.id.encode())]
+
+
+def named(app: ASGIApp) -> ASGIApp:
+    """The same answer, with its request's id among its headers. Not for streams, of which each send would pay."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *id_headers()]}
+            await send(message)
+
+        await app(scope, receive, send_named)
+
+    return answer
+
+
+def _asked(scope: Scope) -> str | None:
+    for name, value in scope.get("headers", ()):
+        if name == HEADER and _SANE.fullmatch(value):
+            return str(value, "ascii")
+    return None

@@ -1,0 +1,216 @@
+"""One row for each run, whatever its end."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from tokenwire import events
+from tokenwire.accounts.claim import Budget, Rate, Slot
+from tokenwire.accounts.memory import MemoryAccounts
+from tokenwire.accounts.records.memory import MemoryRecords
+from tokenwire.config.accounts import Budget as BudgetTable
+from tokenwire.config.accounts import Budgets, Rates
+from tokenwire.config.accounts import Rate as RateTable
+from tokenwire.errors import Code, Failure, Refusal, UpstreamFailure
+from tokenwire.gate.admission import SLOT_SECONDS, Admission
+from tokenwire.gate.budget import periods
+from tokenwire.gate.price import Prices
+from tokenwire.ledger.accounting import Accounting
+from tokenwire.ledger.opening import Opening, Openings
+from tokenwire.middleware.stack import MiddlewareStack
+from tokenwire.runs.log import RunInfo
+from tokenwire.runs.outcome import Outcome
+from tokenwire.runs.run import Run
+
+from ..runs.source import FailingSource, ScriptedSource
+from .conftest import Staged
+from .stage import PRICE, PROMPT_TOKENS, ShakyAccounts, say, usage
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_finished_run(staged: Staged) -> None:
+    stage, source = staged(), ScriptedSource()
+    await stage.ask("r", source)
+    source.run.served = "own/up"
+    say(source, ["a", "b"])
+    source.run.finish("stop", usage=usage(100, 10, cached_tokens=40))
+    (entry,) = await stage.entries()
+    assert (entry.run_id, entry.thread_id, entry.principal, entry.key, entry.wire) == (
+        "r",
+        "t",
+        "ada",
+        "tw_ada",
+        "rais",
+    )
+    assert (entry.model_asked, entry.model_served) == ("small", "own/up")
+    assert (entry.outcome, entry.code) == ("finished", None)
+    assert (entry.prompt_tokens, entry.completion_tokens, entry.cached_tokens) == (100, 10, 40)
+    assert (entry.counted, entry.cost) == ("reported", 60 + 20 + 100)
+    assert entry.first_token_seconds is not None
+    assert entry.started == stage.clock()
+
+
+ENDS: dict[str, tuple[Callable[[Run], None], str, str | None]] = {
+    "cancelled": (Run.cancel, "cancelled", None),
+    "abandoned": (Run.abandon, "failed", Code.abandoned),
+    "broken off": (lambda run: run.fail(UpstreamFailure(Code.upstream_truncated)), "failed", Code.upstream_truncated),
+    "not reported": (lambda run: run.finish("stop"), "finished", None),
+    "lost": (lambda run: run.concluded(lost=True), "lost", Code.producer_lost),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_run_without_a_report_costs_what_was_told(staged: Staged, end: str) -> None:
+    stage, source = staged(), ScriptedSource()
+    await stage.ask("r", source)
+    say(source, ["a", "b", "long enough for some tokens"])
+    how, outcome, code = ENDS[end]
+    how(source.run)
+    (entry,) = await stage.entries()
+    assert (entry.outcome, entry.code, entry.counted) == (outcome, code, "estimated")
+    assert (entry.prompt_tokens, entry.completion_tokens) == (PROMPT_TOKENS, 8)
+    assert entry.cost == PROMPT_TOKENS + 80
+
+
+async def test_reasoning_and_arguments_are_told_as_well(staged: Staged) -> None:
+    stage, source = staged(), ScriptedSource()
+    await stage.ask("r", source)
+    source.run.emit([events.ReasoningMessageContent("m", "a"), events.ToolCallArgs("c", "{")])
+    source.run.cancel()
+    assert (await stage.entries())[0].completion_tokens == 2
+
+
+async def test_a_run_that_was_stopped_before_its_first_token_has_read_its_prompt(staged: Staged) -> None:
+    stage, source = staged(), ScriptedSource()
+    await stage.ask("r", source)
+    source.run.cancel()
+    (entry,) = await stage.entries()
+    assert (entry.prompt_tokens, entry.completion_tokens, entry.cost) == (PROMPT_TOKENS, 0, PROMPT_TOKENS)
+    assert entry.first_token_seconds is None
+
+
+async def test_of_a_run_that_its_model_refused_nothing_is_known(staged: Staged) -> None:
+    stage = staged(budgets=Budgets(per_key=BudgetTable(day_tokens=100)))
+    source = ScriptedSource()
+    await stage.ask("r", source)
+    source.run.fail(UpstreamFailure(Code.upstream_auth))
+    (entry,) = await stage.entries()
+    assert (entry.counted, entry.cost, entry.prompt_tokens) == ("unknown", None, None)
+    day, _ = periods(stage.clock())
+    assert (await stage.standing(Budget(f"tokens:{day.name}:key:tw_ada", 100, day.until))).remaining == 100
+
+
+async def test_a_source_that_does_not_start_is_a_run_as_well(staged: Staged) -> None:
+    stage = staged(Rates(per_key=RateTable(concurrent_runs=1)))
+    await stage.ask("r", FailingSource(at="start"))
+    assert [entry.code for entry in await stage.entries()] == [Code.internal]
+    await stage.ask("second")
+
+
+async def test_a_row_is_written_when_the_accounts_are_back(staged: Staged) -> None:
+    accounts = ShakyAccounts()
+    stage, source = staged(accounts=accounts), ScriptedSource()
+    await stage.ask("r", source)
+    accounts.away = True
+    source.run.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    accounts.away = False
+    assert [entry.run_id for entry in await stage.entries()] == ["r"]
+
+
+async def lost_row(openings: Openings, records: list[bytes]) -> object:
+    """What a process writes for a run of another one."""
+    accounts = MemoryAccounts()
+    accounting = Accounting(
+        accounts,
+        Admission(Rates(), Budgets()),
+        Prices({"small": PRICE}),
+        ledger=True,
+        openings=openings,
+        observer=MiddlewareStack(),
+        step=10,
+    )
+
+    async def read() -> list[bytes]:
+        return records
+
+    run = RunInfo("ada", "t", "r", "rais")
+    ended = datetime.fromtimestamp(1_000_010, UTC)
+    accounting.ended(Outcome(run=run, kind="lost", code=Code.producer_lost, ended=ended, records=read))
+    await accounting.close()
+    from tokenwire.accounts.contract import Selection
+
+    (entry,) = [entry async for entry in accounts.entries(Selection())]
+    return entry
+
+
+TOLD = [events.encode(events.TextMessageContent("m", "x" * 40)), events.encode(events.RunStarted("t", "r"))]
+
+
+async def test_a_dead_process_run_is_written_with_what_it_had_kept() -> None:
+    openings = Openings(MemoryRecords())
+    key = RunInfo("ada", "t", "r", "rais").key
+    await openings.keep(key, Opening(key="tw_ada", model="small", target="own/up", started=1_000_000, prompt_tokens=7))
+    entry = await lost_row(openings, TOLD)
+    assert (entry.key, entry.model_asked, entry.outcome, entry.seconds) == ("tw_ada", "small", "lost", 10)  # type: ignore[attr-defined]
+    assert (entry.prompt_tokens, entry.completion_tokens, entry.cost) == (7, 10, 107)  # type: ignore[attr-defined]
+    assert await openings.take(key) is None
+
+
+async def test_a_dead_process_run_of_which_nothing_was_kept_has_a_row_as_well() -> None:
+    entry = await lost_row(Openings(MemoryRecords()), TOLD)
+    assert (entry.key, entry.model_asked, entry.prompt_tokens) == (None, "", None)  # type: ignore[attr-defined]
+    assert (entry.completion_tokens, entry.cost) == (10, None)  # type: ignore[attr-defined]
+
+
+async def test_after_a_thousand_random_ends_nothing_is_held_and_everything_is_accounted_for(staged: Staged) -> None:
+    dice = random.Random(6)
+    rates = Rates(per_key=RateTable(requests_per_minute=10_000, tokens_per_minute=200, concurrent_runs=20))
+    budget = 40_000
+    stage = staged(rates, Budgets(per_key=BudgetTable(day_tokens=budget)))
+    stage.clock.now = 1_800_014_400.0  # a noon: no midnight comes in between
+    live: list[ScriptedSource] = []
+    begun = 0
+    ends: list[Callable[[Run], None]] = [
+        Run.cancel,
+        Run.abandon,
+        lambda run: run.lose(Failure(Code.store_unavailable)) or run.concluded(lost=True),  # type: ignore[func-returns-value]
+        lambda run: run.fail(UpstreamFailure(Code.upstream_error)),
+        lambda run: run.finish("stop"),
+        lambda run: run.finish("stop", usage=usage(dice.randrange(50), dice.randrange(50))),
+    ]
+    for number in range(1000):
+        source = ScriptedSource()
+        try:
+            await stage.ask(str(number), source)
+        except Refusal:
+            pass
+        else:
+            begun += 1
+            live.append(source)
+        for one in dice.sample(live, min(3, len(live))):
+            say(one, ["a"] * dice.randrange(8))
+            if dice.random() < 0.5:
+                dice.choice(ends)(one.run)
+            if dice.random() < 0.3:
+                await asyncio.sleep(0)
+        live = [one for one in live if not one.run.ended]
+        stage.clock.advance(dice.random() * 10)
+    for one in live:
+        one.run.cancel()
+    entries = await stage.entries()
+    assert 300 < begun == len(entries)
+    used = sum((entry.prompt_tokens or 0) + (entry.completion_tokens or 0) for entry in entries)
+    day, _ = periods(stage.clock())
+    left = await stage.standing(Budget(f"tokens:{day.name}:key:tw_ada", budget, day.until))
+    assert left.remaining == budget - used
+    assert (await stage.standing(Slot("runs:key:tw_ada", 20, "probe", SLOT_SECONDS))).remaining == 20
+    stage.clock.advance(61)
+    assert (await stage.standing(Rate("tokens:key:tw_ada", 200, 60))).remaining == 200
+    assert not stage.accounting._live
+    assert not stage.accounting._meters

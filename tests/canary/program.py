@@ -1,0 +1,94 @@
+"""The command, in a process that traces into a file; with an application of its own as well, which has agents."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import uvicorn
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from starlette.requests import HTTPConnection
+
+from tokenwire import Ask, ChatBackend, Middleware, Question
+from tokenwire.cli import main
+from tokenwire.events import Event
+from tokenwire.observe.logs import configure
+from tokenwire.runs.log import RunInfo
+
+
+class File(SpanExporter):
+    """A span a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        with self._path.open("a") as file:
+            file.writelines(span.to_json(indent=None) + "\n" for span in spans)
+        return SpanExportResult.SUCCESS
+
+
+class Throwing(Middleware):
+    """Says in an exception whatever it sees."""
+
+    def on_request(self, question: Question) -> None:
+        if question.options.model == "refused":
+            raise RuntimeError(f"not {question.messages[-1].text}")
+
+    def on_event(self, run: RunInfo, event: Event) -> None:
+        raise RuntimeError(f"no {event} in {run}")
+
+
+def who(connection: HTTPConnection) -> str | None:
+    """Nobody who has a cookie is known, and says so with it."""
+    if "cookie" in connection.headers:
+        raise KeyError(connection.headers["cookie"])
+    return "alice"
+
+
+def serve_agents(store: str, log_format: str) -> None:
+    """Serves agents that tell in exceptions what they were asked."""
+    configure("json" if log_format == "json" else "text", "debug")
+    backend = ChatBackend(
+        {"store": store, "metrics": {"token_env": "SCRAPER"}, "traces": {"enabled": True}},
+        middleware=[Throwing()],
+        authenticate=who,
+    )
+
+    @backend.agent("raising", default=True)
+    async def raising(ask: Ask) -> AsyncIterator[str]:
+        yield os.environ["ANSWER"]
+        raise ValueError(f"cannot answer {ask.prompt} with {os.environ['PROVIDER_KEY']}")
+
+    @backend.agent("raising-at-once")
+    async def raising_at_once(ask: Ask) -> str:
+        raise ExceptionGroup(ask.prompt, [KeyError(ask.prompt)])
+
+    @backend.agent("refused")
+    async def refused(ask: Ask) -> str:
+        return ask.prompt
+
+    @backend.agent("nonsense")
+    async def nonsense(ask: Ask) -> AsyncIterator[object]:
+        yield {"what": ask.prompt}
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        print(f"page http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+        uvicorn.Server(uvicorn.Config(backend, log_config=None)).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(File(Path(os.environ["SPANS"]))))
+    trace.set_tracer_provider(provider)
+    if sys.argv[1] == "agents":
+        serve_agents(*sys.argv[2:])
+        asyncio.set_event_loop(None)
+    else:
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,207 @@
+"""What goes into the log is one line a record, says which run it is of, and holds neither secrets nor content."""
+
+import io
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tokenwire.errors import Code, Failure
+from tokenwire.observe.content import Content
+from tokenwire.observe.logs import JsonFormatter, LineFormatter, TextFormatter, configure
+from tokenwire.observe.redaction import FAILED
+from tokenwire.observe.request import current_request, identified, request_context
+from tokenwire.runs.log import RunInfo
+from tokenwire.secret import Secret
+
+RUN = RunInfo("alice", "t-1", "r-1", "rais")
+FORMATTERS = [TextFormatter, JsonFormatter]
+formatters = pytest.mark.parametrize("kind", FORMATTERS)
+
+
+def record(message: str, *args: object, error: BaseException | None = None, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("tokenwire.test", logging.WARNING, "file", 1, message, args, None)
+    if error is not None:
+        made.exc_info = (type(error), error, error.__traceback__)
+    made.__dict__.update(extra)
+    return made
+
+
+def raised(make: Callable[[], BaseException]) -> BaseException:
+    try:
+        raise make()
+    except BaseException as error:  # noqa: BLE001
+        return error
+
+
+def scope(**headers: str) -> dict[str, Any]:
+    named = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http", "headers": named}
+
+
+def test_text_is_for_people() -> None:
+    line = TextFormatter().format(record("run %s ended", "r-1", run=RUN))
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line)
+    assert line.partition(" ")[2] == "WARNING tokenwire.test: run r-1 ended run=r-1 thread=t-1 principal=alice"
+
+
+def test_json_is_an_object() -> None:
+    said = json.loads(JsonFormatter().format(record("run %s ended", "r-1", run=RUN)))
+    assert said.pop("time")
+    assert said == {
+        "level": "warning",
+        "logger": "tokenwire.test",
+        "message": "run r-1 ended",
+        "run": "r-1",
+        "thread": "t-1",
+        "principal": "alice",
+    }
+
+
+def test_a_request_names_what_is_done_within_it() -> None:
+    with request_context(scope(x_request_id="abc-1")):
+        identified("bob")
+        said = json.loads(JsonFormatter().format(record("within")))
+    assert (said["request"], said["principal"]) == ("abc-1", "bob")
+    after = json.loads(JsonFormatter().format(record("after")))
+    assert "request" not in after
+
+
+def test_a_callback_that_outlives_its_request_is_not_of_it() -> None:
+    """A connection to a model is opened for one request and carries many: its context is the first one's for ever."""
+    import contextvars
+
+    with request_context(scope()):
+        of_the_connection = contextvars.copy_context()
+        assert of_the_connection.run(current_request) is not None
+    assert of_the_connection.run(current_request) is None
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a\r\nb", "é", "x" * 129, "-a", '"', "a;b"])
+def test_a_request_id_that_is_not_sane_is_made_anew(bad: str) -> None:
+    with request_context(scope(x_request_id=bad)) as request:
+        assert re.fullmatch(r"req-[0-9a-f]{16}", request.id)
+
+
+@formatters
+@pytest.mark.parametrize(
+    "evil", ["a\nb", "a\r\nb", "a\x1b[31mb", "a\x00b", "a\u2028b", "a\u202eb", "a\x85b", "a\ud800b"]
+)
+def test_nothing_breaks_a_line(kind: type[LineFormatter], evil: str) -> None:
+    run = RunInfo(evil, evil, evil, "rais")
+    line = kind().format(record("%s", evil, run=run))
+    assert len(line.splitlines()) == 1
+    assert line.encode()
+    if kind is TextFormatter:
+        assert line.isprintable()
+
+
+def test_a_value_cannot_pretend_to_be_a_field() -> None:
+    line = TextFormatter().format(record("m", run=RunInfo("", "t", "r principal=root", "rais")))
+    assert line.endswith('m run="r principal=root" thread=t')
+
+
+def test_the_lines_of_a_traceback_do_not_look_like_records() -> None:
+    error = raised(lambda: OSError("x\n2026-01-01T00:00:00.000Z ERROR tokenwire: forged"))
+    first, *others = TextFormatter().format(record("failed", error=error)).split("\n")
+    assert first.endswith("failed")
+    assert others
+    assert all(line.startswith("    ") for line in others)
+
+
+@formatters
+def test_secrets_are_masked_wherever_they_are(kind: type[LineFormatter]) -> None:
+    secret = Secret("a-value-like-no-other")
+    run = RunInfo(secret.reveal(), "t", "r", "rais")
+    error = raised(lambda: OSError(f"cannot use {secret.reveal()}"))
+    line = kind().format(record(f"key {secret.reveal()} %s", secret.reveal(), error=error, run=run))
+    assert "cannot use ****" in line
+    assert secret.reveal() not in line
+
+
+@formatters
+def test_it_fails_closed(kind: type[LineFormatter]) -> None:
+    def broken(text: str) -> str:
+        raise RuntimeError(text)
+
+    assert kind(redactor=broken).format(record("sk-abcdefgh")) == FAILED
+    assert kind().format(record("%s %s", "one")) == FAILED
+
+
+@formatters
+def test_what_an_exception_says_is_content(kind: type[LineFormatter]) -> None:
+    def fail() -> BaseException:
+        error = ValueError("what Alice asked")
+        error.add_note("and Bob")
+        error.__cause__ = KeyError("what Carol asked")
+        return ExceptionGroup("Dave", [error])
+
+    error = raised(fail)
+    line = kind().format(record("failed", error=error))
+    assert "raised" in line
+    assert "test_logs.py" in line
+    assert "ValueError: [content]" in line
+    assert "KeyError: [content]" in line
+    assert not re.search("Alice|Bob|Carol|Dave", line)
+    shown = kind(content=True).format(record("failed", error=error))
+    assert all(name in shown for name in ("Alice", "Bob", "Carol", "Dave"))
+
+
+@formatters
+def test_our_own_words_and_the_system_s_are_not(kind: type[LineFormatter]) -> None:
+    line = kind().format(record("failed", error=raised(lambda: ConnectionRefusedError(111, "Connection refused"))))
+    assert "ConnectionRefusedError: [Errno 111] Connection refused" in line
+    assert "The run" in kind().format(record("failed", error=raised(lambda: Failure(Code.internal, "The run"))))
+
+
+@formatters
+def test_content_is_shown_where_it_is_wanted(kind: type[LineFormatter]) -> None:
+    said = record("asked: %s", Content("Who are you? sk-abcdefgh"))
+    assert "asked: [content]" in kind().format(said)
+    assert "asked: Who are you? ****" in kind(content=True).format(said)
+    assert said.getMessage() == "asked: [content]"
+
+
+@pytest.fixture
+def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Any:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr("threading.excepthook", None)
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("_own_logging")
+def test_what_nobody_catches_goes_through_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", errors)
+    configure("json", "info")
+    error = raised(lambda: OSError("Bearer abcdefghijkl"))
+    sys.excepthook(type(error), error, error.__traceback__)
+    logging.getLogger("anybody").info("x-api-key: abc")
+    first, second = map(json.loads, errors.getvalue().splitlines())
+    assert "OSError: Bearer ****" in first["exception"]
+    assert second["message"] == "x-api-key: ****"
+
+
+@pytest.mark.usefixtures("_own_logging")
+def test_a_record_that_cannot_be_written_is_not_printed_by_logging_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError("no space left")
+
+    printed = sys.stderr
+    monkeypatch.setattr(sys, "stderr", Full())
+    configure("text", "info")
+    monkeypatch.setattr(sys, "stderr", printed)
+    logging.getLogger("anybody").warning("sk-%s", "abcdefgh")
+    assert capsys.readouterr().err == ""

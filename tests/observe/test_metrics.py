@@ -1,0 +1,177 @@
+"""What is counted is what happened."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tokenwire import events
+from tokenwire.observe import limits, metrics
+from tokenwire.observe.exposition import exposition
+from tokenwire.observe.histogram import Histogram
+from tokenwire.observe.limits import limits_hit
+from tokenwire.observe.metrics import Metrics
+from tokenwire.runs.log import RunInfo
+from tokenwire.runs.outcome import Outcome
+
+RUN = RunInfo("alice", "t", "r", "rais")
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(metrics, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def counted(clock: Clock) -> Metrics:
+    return Metrics(["fast"])
+
+
+def outcome(model: str | None = "fast", saved: int | None = None, usage: events.Usage | None = None) -> Outcome:
+    async def records() -> Sequence[bytes]:
+        return ()
+
+    return Outcome(
+        run=RUN,
+        kind="finished",
+        model=model,
+        usage=usage,
+        saved=saved,
+        started=BEGAN,
+        ended=BEGAN + timedelta(seconds=3),
+        records=records,
+    )
+
+
+def said(counted: Metrics, worker: str = "1") -> dict[str, float]:
+    """Every sample, by its name and labels, without the worker's."""
+    _, text = exposition({worker: counted.families()}, "")
+    return {
+        sample.name
+        + "".join(f" {label}={value}" for label, value in sorted(sample.labels.items()) if label != "worker"): (
+            sample.value
+        )
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+    }
+
+
+def text(delta: str) -> events.Event:
+    return events.TextMessageContent("m", delta)
+
+
+def test_a_run(counted: Metrics, clock: Clock) -> None:
+    encode = counted.encoder(RUN, events.encode)
+    started = events.RunStarted("t", "r")
+    assert encode(started) == events.encode(started)
+    clock.now += 0.25
+    encode(text("Hel"))
+    clock.now += 0.02
+    encode(text("lo"))
+    counted.ended(outcome(usage=events.Usage(prompt_tokens=8, completion_tokens=2)))
+    numbers = said(counted)
+    assert numbers["tokenwire_runs_started_total wire=rais"] == 1
+    assert numbers["tokenwire_runs_ended_total code= model=fast outcome=finished wire=rais"] == 1
+    assert numbers["tokenwire_first_token_seconds_sum model=fast"] == pytest.approx(0.25)
+    assert numbers["tokenwire_token_gap_seconds_count"] == 1
+    assert numbers["tokenwire_token_gap_seconds_sum"] == pytest.approx(0.02)
+    assert numbers["tokenwire_run_duration_seconds_sum model=fast"] == 3
+    assert numbers["tokenwire_tokens_total direction=input model=fast"] == 8
+    assert numbers["tokenwire_tokens_total direction=output model=fast"] == 2
+
+
+def test_the_relay_is_measured_from_the_oldest_that_waits(counted: Metrics, clock: Clock) -> None:
+    encode = counted.encoder(RUN, events.encode)
+    meter = counted.meter(RUN.key)
+    assert meter is not None
+    encode(text("a"))
+    clock.now += 0.5
+    encode(text("b"))
+    clock.now += 0.5
+    counted.relayed(meter)
+    counted.relayed(meter)  # a heartbeat: nothing waited for it
+    numbers = said(counted)
+    assert numbers["tokenwire_relay_delay_seconds_count"] == 1
+    assert numbers["tokenwire_relay_delay_seconds_sum"] == pytest.approx(1.0)
+
+
+def test_a_model_that_nobody_configured_makes_no_series_of_its_own(counted: Metrics) -> None:
+    for number in range(100):
+        counted.ended(outcome(model=f"model-{number}"))
+    assert said(counted)["tokenwire_runs_ended_total code= model=other outcome=finished wire=rais"] == 100
+
+
+def test_a_meter_does_not_outlive_its_run(counted: Metrics) -> None:
+    encode = counted.encoder(RUN, events.encode)
+    assert counted.meter(RUN.key) is encode
+    del encode
+    assert counted.meter(RUN.key) is None  # also where another process has ended the run, and tells of it
+
+
+def test_the_rest(counted: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "hits", type(limits.hits)())
+    limits_hit("requests")
+    limits_hit("requests")
+    counted.look_at(
+        lambda: 7,
+        lambda: [
+            {"name": "fast", "targets": [{"provider": "groq", "status": "down"}] * 2},
+            {"name": "a", "targets": []},
+        ],
+    )
+    counted.attempted("fast", "groq", "upstream_timeout")
+    counted.read("resume")
+    counted.read("join")
+    counted.readers -= 1
+    counted.ended(outcome(saved=40))
+    counted.ended(outcome(saved=2))
+    counted.stored("write", 0.003)
+    numbers = said(counted)
+    assert numbers["tokenwire_limits_hit_total kind=requests"] == 2
+    assert numbers["tokenwire_runs"] == 7
+    assert numbers["tokenwire_targets model=fast provider=groq status=down"] == 2
+    assert numbers["tokenwire_attempts_total model=fast provider=groq result=upstream_timeout"] == 1
+    assert numbers["tokenwire_reads_total how=resume"] == 1
+    assert numbers["tokenwire_readers"] == 1
+    assert numbers["tokenwire_tokens_saved_total"] == 42
+    assert numbers["tokenwire_store_seconds_bucket le=0.0025 operation=write"] == 0
+    assert numbers["tokenwire_store_seconds_bucket le=0.005 operation=write"] == 1
+
+
+def test_buckets_hold_what_does_not_exceed_them() -> None:
+    histogram = Histogram((1, 2))
+    for value in (0, 1, 1.5, 2, 2.5):
+        histogram.observe(value)
+    assert list(histogram.buckets()) == [("1.0", 2), ("2.0", 4), ("+Inf", 5)]
+    assert histogram.count == 5
+    assert histogram.sum == 7
+
+
+def test_workers_stand_side_by_side(counted: Metrics) -> None:
+    counted.ended(outcome(saved=3))
+    content_type, page = exposition({"1": counted.families(), "2": counted.families()}, "")
+    assert content_type.startswith("text/plain")
+    lines = page.decode().splitlines()
+    assert lines.count("# TYPE tokenwire_tokens_saved_total counter") == 1
+    assert 'tokenwire_tokens_saved_total{worker="1"} 3.0' in lines
+    assert 'tokenwire_tokens_saved_total{worker="2"} 3.0' in lines
+
+
+def test_who_prefers_open_metrics_gets_it(counted: Metrics) -> None:
+    content_type, page = exposition({"1": counted.families()}, "application/openmetrics-text; version=1.0.0")
+    assert content_type.startswith("application/openmetrics-text")
+    assert page.endswith(b"# EOF\n")

@@ -1,0 +1,138 @@
+"""No secret comes out of the redactor."""
+
+import base64
+import gc
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokenwire.observe import redaction
+from tokenwire.observe.redaction import FAILED, MASK, redact
+from tokenwire.secret import Secret
+
+JWT = ".".join(
+    base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"HS256"}', b'{"sub":"a"}', b"signature")
+)
+VALUE = "Zm9vYmFyLXZhbHVl"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-abcdefghijklmnop",
+        "sk-proj-abc_def-ghi",
+        "sk-ant-api03-abcdefgh",
+        "AIzaSyA-0123456789_abcdef",
+        "gsk_abcdefghijklmnop",
+        "tw_4f1d9c0a_abcdefghijkl",
+        "xai-abcdefghijklmnop",
+        "hf_abcdefghijklmnop",
+        "AKIAABCDEFGHIJKLMNOP",
+        JWT,
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "key {}.", '{{"k": "{}"}}', "x={}&y", "'{}'", "({})", "https://h/p/{}"])
+def test_what_looks_like_a_key_is_masked(key: str, around: str) -> None:
+    said = redact(around.format(key))
+    assert key[4:] not in said
+    assert MASK in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "proxy-authorization",
+        "X-API-Key",
+        "x-goog-api-key",
+        "api-key",
+        "Cookie",
+        "set-cookie",
+        "X-BYOK-OpenAI",
+        "api_key",
+        "apiKey",
+        "password",
+        "client_secret",
+        "access_token",
+        "ticket",
+    ],
+)
+@pytest.mark.parametrize(
+    "around",
+    ["{0}: {1}", "{0}={1}", '{{"{0}": "{1}"}}', "{{'{0}': '{1}'}}", "(b'{0}', b'{1}')", '"{{\\"{0}\\": \\"{1}\\"}}"'],
+)
+def test_what_a_header_or_a_field_of_that_name_holds_is_masked(name: str, around: str) -> None:
+    assert VALUE not in redact(around.format(name, VALUE))
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"Bearer {VALUE}", "Bearer ****"),
+        (f"basic {VALUE}", "basic ****"),
+        (f"GET https://me:{VALUE}@host/path", "GET https://****@host/path"),
+        (f"GET /api/chat?offset={VALUE}:3&runId=r", "GET /api/chat?offset=****&runId=r"),
+        (f"/ws?ticket={VALUE}", "/ws?ticket=****"),
+        (f"Cookie: a={VALUE}; b={VALUE}\nHost: h", "Cookie: ****\nHost: h"),
+    ],
+)
+def test_and_no_more_than_that(text: str, left: str) -> None:
+    assert redact(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run run-4f1d9c ended: stop, 12 events",
+        "upstream_auth from openai/gpt-4o-mini: 401; giving up",
+        "metrics at http://127.0.0.1:9464/metrics",
+        "the risk-averse desk-lamp of task-force-seven",
+        "2026-11-21T17:35:03.123Z",
+    ],
+)
+def test_ordinary_lines_stay_as_they_are(text: str) -> None:
+    assert redact(text) == text
+
+
+ODD = 'a"b\\c/d é key'
+
+
+def test_a_known_secret_is_masked_whatever_it_looks_like_and_however_it_is_spelled() -> None:
+    secret = Secret(ODD)
+    assert redact(f"<{ODD}>") == "<****>"
+    assert redact(f"<{quote(ODD, safe='')}>") == "<****>"
+    assert redact(f"<{json.dumps(ODD)}>") == '<"****">'
+    del secret
+    gc.collect()
+    assert redact(f"<{ODD}>") == f"<{ODD}>"
+
+
+def test_one_secret_within_another() -> None:
+    inner, outer = Secret("inner-value"), Secret("outer-inner-value-outer")
+    assert redact("outer-inner-value-outer inner-value") == "**** ****"
+    assert inner != outer
+
+
+def test_a_short_value_does_not_blacken_every_line() -> None:
+    secret = Secret("a")
+    assert redact("a day at a beach") == "a day at a beach"
+    assert secret
+
+
+def test_it_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[str]:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(redaction, "_known", broken)
+    assert redact("anything") == FAILED
+
+
+@given(st.text(), st.text(), st.from_regex(r"[A-Za-z0-9_-]{12,40}", fullmatch=True))
+def test_no_text_around_a_known_secret_saves_it(before: str, after: str, value: str) -> None:
+    secret = Secret(value)
+    said = redact(f"{before}{value}{after}")
+    assert value not in said.replace(MASK, "") or value in f"{before}\0{after}"
+    assert secret
