@@ -163,7 +163,7 @@ def test_the_embedded_model_ends_with_the_server(tmp_path: Path, number: signal.
     with serving(tmp_path / "errors") as server:
         assert "embedded" in server.banner
         (model,) = children(server.process.pid)
-        with ask(server.url, body=RAIS.body("Count to a hundred in words.")) as answer:
+        with ask(server.url, body=RAIS.body("Count to a hundred in words.", max_tokens=150)) as answer:
             answer.until(b'"text"')
             server.process.send_signal(number)
             body = answer.read()
