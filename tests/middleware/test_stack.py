@@ -64,7 +64,11 @@ class Asynchronous:
     async def on_event(self, run: RunInfo, event: events.Event) -> None: ...
 
 
-@pytest.mark.parametrize("wrong", [object(), Hook, Hook("on_end", 3), Asynchronous(), Middleware()], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [object(), Hook, Hook("on_end", 3), Asynchronous(), Middleware()],
+    ids=["no hooks", "a class", "not callable", "on_event a coroutine", "no hook overridden"],
+)
 async def test_what_cannot_be_a_middleware_is_refused_at_once(wrong: object) -> None:
     with pytest.raises(TypeError):
         MiddlewareStack([wrong])
