@@ -30,6 +30,9 @@ system = "You help people."
 [policy]
 refused = "reject"
 
+[runs]
+breaker_seconds = 0
+
 [cors]
 origins = ["{origin}"]
 
