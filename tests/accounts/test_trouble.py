@@ -41,7 +41,7 @@ async def in_file(file: Path) -> AsyncIterator[SqliteAccounts]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokenwire.accounts.sqlite_file._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("tokenwire.runs.sqlite_file.BUSY_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ async def test_a_file_is_nobody_elses_business(file: Path, in_file: SqliteAccoun
 
 
 async def test_processes_that_start_at_once_make_one_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokenwire.accounts.sqlite_file._BUSY_SECONDS", 5.0)
+    monkeypatch.setattr("tokenwire.runs.sqlite_file.BUSY_SECONDS", 5.0)
     many = [SqliteAccounts(file) for _ in range(8)]
     await asyncio.gather(*(accounts.start() for accounts in many))
     verdicts = await asyncio.gather(*(accounts.take([RATE]) for accounts in many))

@@ -99,7 +99,7 @@ async def test_a_process_that_was_in_trouble_is_known_again_before_it_begins_a_r
     file: Path, clock: ClockLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write that tells it that the store is back is no registration."""
-    monkeypatch.setattr("tokenwire.runs.sqlite._BUSY_SECONDS", 0.02)
+    monkeypatch.setattr("tokenwire.runs.sqlite_file.BUSY_SECONDS", 0.02)
     troubled = SqliteBackend(file)
     async with opened(troubled, lease_seconds=LONG, patience=LONG) as store:
         before, _ = await store.open(info("before"))

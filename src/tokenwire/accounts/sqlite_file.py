@@ -5,24 +5,17 @@ is asked here never waits behind an answer's records.
 """
 
 import asyncio
-import os
 import sqlite3
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from ..runs.backend import StoreTrouble
+from ..runs.sqlite_file import open_file
 
-_VERSION = 1
-"""The file's format, as the runs' store writes it down."""
-_BUSY_SECONDS = 2.0
-"""How long another process's transaction is waited for."""
 _SECONDS = 4.0
 """How long an answer is waited for, with everything that was asked before it."""
-_SWITCH_SECONDS = 0.01
-"""How often a switch that SQLite does not wait for is tried."""
 
 _T = TypeVar("_T")
 
@@ -87,30 +80,11 @@ class SqliteFile:
             self._db = None
 
     def _open(self) -> sqlite3.Connection:
-        # the file holds who asked for what: nobody else's business
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_SECONDS)
+        db = open_file(self._path)
         try:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
-                raise StoreTrouble(f"it was written by another version of tokenwire (format {version})")
-            _switch_to_wal(db)
             db.execute("PRAGMA synchronous = NORMAL")
             db.executescript(f"BEGIN IMMEDIATE; {self._schema} COMMIT")
         except BaseException:
             db.close()
             raise
         return db
-
-
-def _switch_to_wal(db: sqlite3.Connection) -> None:
-    give_up = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # where another process is just writing, this fails without having waited for it
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
-                raise
-        time.sleep(_SWITCH_SECONDS)

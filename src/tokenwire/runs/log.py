@@ -28,7 +28,7 @@ Wake = Callable[[], None]
 """Called, in the event loop, whenever a log has grown or was closed. It must not block and not raise."""
 
 
-class RunInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+class RunInfo(msgspec.Struct, frozen=True, omit_defaults=True, weakref=True):
     """What a run is known by."""
 
     principal: str

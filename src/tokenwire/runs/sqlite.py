@@ -4,16 +4,16 @@ One thread for each process does all of the work (:mod:`.sqlite_thread`). A comm
 delivered (WAL, ``synchronous=NORMAL``): it survives the death of every process, but not always that of the machine.
 """
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from .backend import Append, Fate, Listener, Orphan, Stored, StoreTrouble, Written
+from .backend import Append, Fate, Listener, Orphan, Stored, Written
 from .lease import Lease, worker_name
 from .log import RunInfo
+from .sqlite_file import VERSION, open_file, version
 from .sqlite_thread import SqliteThread
 
 KEEP_BYTES = 1024 * 1024 * 1024
@@ -52,14 +52,9 @@ CREATE TABLE IF NOT EXISTS workers (
 CREATE TABLE IF NOT EXISTS kept (bytes INTEGER NOT NULL);
 INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM kept);
 """
-_VERSION = 2
 _FROM_VERSION_1 = "ALTER TABLE runs ADD COLUMN trace TEXT NOT NULL DEFAULT ''"
 _DROP_BYTES = 16 * 1024 * 1024
 """What is deleted at once: some tenths of a second."""
-_BUSY_SECONDS = 2
-"""How long another process's transaction is waited for."""
-_SWITCH_SECONDS = 0.01
-"""How often a switch that SQLite does not wait for is tried."""
 _RUN = "id, key, principal, thread_id, run_id, wire, trace, worker, epoch, length, closed_at"
 _FOOTPRINT = "size + 80 * length + 650"
 _OLDEST = f"SELECT id, closed_at, {_FOOTPRINT} FROM runs WHERE closed_at IS NOT NULL ORDER BY closed_at, id LIMIT 1"  # noqa: S608
@@ -227,21 +222,20 @@ class SqliteBackend:
     # in the thread, within a transaction
 
     def _connect(self) -> sqlite3.Connection:
-        # the file holds conversations: nobody else's business
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(self._path, isolation_level=None, timeout=_BUSY_SECONDS)
-        if _version(db) not in (0, 1, _VERSION):
-            raise StoreTrouble(f"it was written by another version of tokenwire (format {_version(db)})")
-        _switch_to_wal(db)
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA journal_size_limit = 67108864")
-        db.execute("BEGIN IMMEDIATE")
-        if _version(db) == 1:
-            db.execute(_FROM_VERSION_1)
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-        db.execute("COMMIT")
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT")
+        db = open_file(self._path)
+        try:
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA journal_size_limit = 67108864")
+            db.execute("BEGIN IMMEDIATE")
+            if version(db) == 1:
+                db.execute(_FROM_VERSION_1)
+                db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute("COMMIT")
+            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT")
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _load(self, db: sqlite3.Connection, key: str, after: int) -> Stored | None:
@@ -316,24 +310,6 @@ class SqliteBackend:
     def _forget(self, db: sqlite3.Connection, run: int) -> None:
         db.execute(f"UPDATE kept SET bytes = bytes - (SELECT {_FOOTPRINT} FROM runs WHERE id = ?)", (run,))  # noqa: S608
         db.execute("DELETE FROM runs WHERE id = ?", (run,))
-
-
-def _switch_to_wal(db: sqlite3.Connection) -> None:
-    give_up = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # where another process is just writing, this fails without having waited for it
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
-                raise
-        time.sleep(_SWITCH_SECONDS)
-
-
-def _version(db: sqlite3.Connection) -> int:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    return int(version)
 
 
 def _boot_id() -> str:
