@@ -14,13 +14,16 @@ import pytest
 
 from tokenwire.cli import main
 from tokenwire.config import load
+from tokenwire.providers.presets import PRESETS
 from tokenwire.testing import Reply, ThreadedUpstream
 
 from .conftest import Serve
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/hooks/*.md"))]
-KEYS = dict.fromkeys(("OPENAI_API_KEY", "GROQ_API_KEY", "OWN_API_KEY"), "sk-test")
+KEYS = dict.fromkeys(
+    ("OWN_API_KEY", "LITELLM_API_KEY", *(preset.key_env for preset in PRESETS.values() if preset.key_env)), "sk-test"
+)
 DOCUMENTED_SERVER = "http://127.0.0.1:8000"
 
 
