@@ -4,6 +4,7 @@
     ├── ConfigError          the operator's file or flags: one line, exit code 2
     ├── Failure              told to a client: a stable code, a safe message, an HTTP status
     │   ├── Refusal          we said no before any token
+    │   │   └── ByokMissing      a key that the request has to bring is not there
     │   └── UpstreamFailure  the model's side failed
     └── ClientError          what the Python client raises (tokenwire.client.errors has the rest of it)
         ├── ProtocolError         what came is not a chat stream
@@ -23,6 +24,7 @@ class Code(StrEnum):
     bad_json = "bad_json"
     bad_request = "bad_request"
     unauthenticated = "unauthenticated"
+    byok_missing = "byok_missing"
     forbidden_origin = "forbidden_origin"
     not_found = "not_found"
     unknown_run = "unknown_run"
@@ -68,6 +70,7 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.bad_json: (400, "The request body is not valid JSON."),
     Code.bad_request: (422, "The request is not a chat request."),
     Code.unauthenticated: (401, "Who is asking? Sign in, or send a valid key."),
+    Code.byok_missing: (401, "Bring a key of your own for this model."),
     Code.forbidden_origin: (403, "This origin is not allowed."),
     Code.not_found: (404, "There is nothing at this address."),
     Code.unknown_run: (404, "There is no such run, or it is no longer kept."),
@@ -149,6 +152,14 @@ class Failure(TokenwireError):
 
 class Refusal(Failure):
     """We said no before any token."""
+
+
+class ByokMissing(Refusal):
+    """A key that the request has to bring is not there."""
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
+        super().__init__(Code.byok_missing, f"Missing {provider} API key")
 
 
 class UpstreamFailure(Failure):

@@ -40,9 +40,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def limited(
-    request: pytest.FixtureRequest, serve: Serve, upstream: ThreadedUpstream, tmp_path: Path
-) -> Limited:
+def limited(request: pytest.FixtureRequest, serve: Serve, upstream: ThreadedUpstream, tmp_path: Path) -> Limited:
     """Servers on a store that nobody has used: of the kind of the test's parameter ``kind``, or SQLite."""
     kind = request.getfixturevalue("kind") if "kind" in request.fixturenames else "sqlite"
     store = {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/runs.db"}.get(kind)

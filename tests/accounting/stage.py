@@ -34,12 +34,13 @@ PRICE = Price(input=1.0, output=10.0, cached=0.5)
 
 
 class ShakyAccounts(MemoryAccounts):
-    """Accounts that can be out of reach."""
+    """Accounts as if they were elsewhere, which can be out of reach."""
 
     away = False
 
     async def take(self, claims):  # type: ignore[no-untyped-def]
         self._look()
+        await asyncio.sleep(0)  # one that is elsewhere is waited for
         return await super().take(claims)
 
     async def settle(self, amounts):  # type: ignore[no-untyped-def]

@@ -1,6 +1,7 @@
 """Who may begin a run, and what that takes."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,10 @@ TOKENS = Rate("tokens:key:tw_ada", 100, 60)
 RUNS = Slot("runs:key:tw_ada", 2, "probe", SLOT_SECONDS)
 
 
-async def refused(stage: Stage, run_id: str, **who: object) -> Refusal:
+async def refused(stage: Stage, run_id: str, **who: Any) -> Refusal:
     source = ScriptedSource()
     with pytest.raises(Refusal) as caught:
-        await stage.ask(run_id, source, **who)  # type: ignore[arg-type]
+        await stage.ask(run_id, source, **who)
     assert source.starts == 0
     return caught.value
 
@@ -100,7 +101,7 @@ async def test_a_question_larger_than_a_minute_is_never_granted(staged: Staged) 
     ],
     ids=["key", "principal", "address"],
 )
-async def test_whom_a_limit_is_about(staged: Staged, rates: Rates, other: dict[str, object]) -> None:
+async def test_whom_a_limit_is_about(staged: Staged, rates: Rates, other: dict[str, Any]) -> None:
     stage = staged(rates)
     await stage.ask("first")
     assert (await refused(stage, "second")).code is Code.rate_limited

@@ -9,6 +9,8 @@ import pytest
 
 from tokenwire import events
 from tokenwire.accounts.claim import Budget, Rate, Slot
+from tokenwire.accounts.contract import Selection
+from tokenwire.accounts.entry import Entry
 from tokenwire.accounts.memory import MemoryAccounts
 from tokenwire.accounts.records.memory import MemoryRecords
 from tokenwire.config.accounts import Budget as BudgetTable
@@ -123,7 +125,7 @@ async def test_a_row_is_written_when_the_accounts_are_back(staged: Staged) -> No
     assert [entry.run_id for entry in await stage.entries()] == ["r"]
 
 
-async def lost_row(openings: Openings, records: list[bytes]) -> object:
+async def lost_row(openings: Openings, records: list[bytes]) -> Entry:
     """What a process writes for a run of another one."""
     accounts = MemoryAccounts()
     accounting = Accounting(
@@ -143,8 +145,6 @@ async def lost_row(openings: Openings, records: list[bytes]) -> object:
     ended = datetime.fromtimestamp(1_000_010, UTC)
     accounting.ended(Outcome(run=run, kind="lost", code=Code.producer_lost, ended=ended, records=read))
     await accounting.close()
-    from tokenwire.accounts.contract import Selection
-
     (entry,) = [entry async for entry in accounts.entries(Selection())]
     return entry
 
@@ -157,19 +157,24 @@ async def test_a_dead_process_run_is_written_with_what_it_had_kept() -> None:
     key = RunInfo("ada", "t", "r", "rais").key
     await openings.keep(key, Opening(key="tw_ada", model="small", target="own/up", started=1_000_000, prompt_tokens=7))
     entry = await lost_row(openings, TOLD)
-    assert (entry.key, entry.model_asked, entry.outcome, entry.seconds) == ("tw_ada", "small", "lost", 10)  # type: ignore[attr-defined]
-    assert (entry.prompt_tokens, entry.completion_tokens, entry.cost) == (7, 10, 107)  # type: ignore[attr-defined]
+    assert (entry.key, entry.model_asked, entry.outcome, entry.seconds) == ("tw_ada", "small", "lost", 10)
+    assert (entry.prompt_tokens, entry.completion_tokens, entry.cost) == (7, 10, 107)
     assert await openings.take(key) is None
 
 
 async def test_a_dead_process_run_of_which_nothing_was_kept_has_a_row_as_well() -> None:
     entry = await lost_row(Openings(MemoryRecords()), TOLD)
-    assert (entry.key, entry.model_asked, entry.prompt_tokens) == (None, "", None)  # type: ignore[attr-defined]
-    assert (entry.completion_tokens, entry.cost) == (10, None)  # type: ignore[attr-defined]
+    assert (entry.key, entry.model_asked, entry.prompt_tokens) == (None, "", None)
+    assert (entry.completion_tokens, entry.cost) == (10, None)
+
+
+def lose(run: Run) -> None:
+    run.lose(Failure(Code.store_unavailable))
+    run.concluded(lost=True)
 
 
 async def test_after_a_thousand_random_ends_nothing_is_held_and_everything_is_accounted_for(staged: Staged) -> None:
-    dice = random.Random(6)
+    dice = random.Random(6)  # noqa: S311
     rates = Rates(per_key=RateTable(requests_per_minute=10_000, tokens_per_minute=200, concurrent_runs=20))
     budget = 40_000
     stage = staged(rates, Budgets(per_key=BudgetTable(day_tokens=budget)))
@@ -179,7 +184,7 @@ async def test_after_a_thousand_random_ends_nothing_is_held_and_everything_is_ac
     ends: list[Callable[[Run], None]] = [
         Run.cancel,
         Run.abandon,
-        lambda run: run.lose(Failure(Code.store_unavailable)) or run.concluded(lost=True),  # type: ignore[func-returns-value]
+        lose,
         lambda run: run.fail(UpstreamFailure(Code.upstream_error)),
         lambda run: run.finish("stop"),
         lambda run: run.finish("stop", usage=usage(dice.randrange(50), dice.randrange(50))),
@@ -214,3 +219,16 @@ async def test_after_a_thousand_random_ends_nothing_is_held_and_everything_is_ac
     assert (await stage.standing(Rate("tokens:key:tw_ada", 200, 60))).remaining == 200
     assert not stage.accounting._live
     assert not stage.accounting._meters
+
+
+async def test_a_row_that_cannot_be_written_any_more_goes_to_the_log(
+    staged: Staged, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tokenwire.ledger.accounting._LAST_WORDS_SECONDS", 0.0)
+    accounts = ShakyAccounts()
+    stage, source = staged(accounts=accounts), ScriptedSource()
+    await stage.ask("r", source)
+    accounts.away = True
+    source.run.cancel()
+    await stage.engine.close()
+    assert '"runId":"r"' in caplog.text

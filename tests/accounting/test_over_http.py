@@ -106,14 +106,14 @@ def test_a_slot_is_free_again_whatever_the_end(limited: Limited, kind: Kind, end
 def test_a_budget_ends_an_answer_where_it_stands(limited: Limited, kind: Kind) -> None:
     # the question is estimated at 5 tokens, the answer is paid for in steps of 4
     server = limited.start("[budgets.per_principal]\nday_tokens = 14\n")
-    limited.upstream.say(*["word "] * 30, hold=True)
+    limited.upstream.say(*["a "] * 30, hold=True)
     with ask(server.url, TANSTACK.path, TANSTACK.body()) as answer:
         request = limited.upstream.received()
         for number in range(1, 9):
             request.step()
-            answer.until(b"word ", number)
+            answer.until(b'"a "', number)
         body = answer.read()
-    assert TANSTACK.text(body) == "word " * 8
+    assert TANSTACK.text(body) == "a " * 8
     assert TANSTACK.failure(body) == "The answer was stopped: the budget is used up."
     assert TANSTACK.last(body)["code"] == "budget_exhausted"
     request.wait_closed()
@@ -143,6 +143,7 @@ def test_behind_a_trusted_proxy_each_of_its_clients_has_limits_of_its_own(limite
     [
         ("characters = 20", RAIS, "x" * 21, 413),
         ("message_characters = 20", LEGACY, "x" * 21, 413),
+        ("tools = 2", TANSTACK, "tools", 413),
         ("depth = 2", TANSTACK, "x", 400),
     ],
 )
@@ -150,7 +151,8 @@ def test_too_much_of_a_question_is_refused_before_it_costs_anything(
     limited: Limited, limit: str, wire: Wire, content: str, status: int
 ) -> None:
     server = limited.start(f"[limits]\n{limit}\n")
-    answer = ask(server.url, wire.path, wire.body(content))
+    question = wire.body(content) | {"tools": [{}] * (3 if content == "tools" else 2)}
+    answer = ask(server.url, wire.path, question)
     assert answer.status == status
     assert wire.told(answer) if status == 413 else answer.json["error"]["code"] == "bad_json"
     assert limited.upstream.requests == []

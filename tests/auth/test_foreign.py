@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from tokenwire.testing import ThreadedUpstream
 
 from ..over_http.client import Answer, ask, get
-from ..over_http.web_socket import Closed, Socket
+from ..over_http.web_socket import Closed, Socket, text_of
 from ..over_http.wires import LEGACY, RAIS, TANSTACK, TANSTACK_NDJSON, Wire, label
 from ..server import Server
 from .conftest import KeyRing, Made
@@ -110,9 +109,9 @@ def test_a_socket(server: Server, bob: Made, run: Run) -> None:
             assert socket.messages == []
 
 
-def test_an_abort_on_a_socket(server: Server, bob: Made, run: Run) -> None:
+def test_an_abort_on_a_socket(server: Server, bob: Made, run: Run, upstream: ThreadedUpstream) -> None:
+    upstream.say("another")
     with Socket(server.url, "", bob.headers) as socket:
         socket.abort(run.id)
-        socket.send("{}")
-        with pytest.raises(ConnectionClosed):
-            socket.read()
+        socket.send(TANSTACK.body())
+        assert text_of(socket.until("RUN_FINISHED")) == "another"

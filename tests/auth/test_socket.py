@@ -38,8 +38,8 @@ def answered(socket: Socket, upstream: ThreadedUpstream) -> bool:
 
 def refused(server: Server, query: str = "", headers: dict[str, str] | None = None, text: str | None = None) -> bool:
     """Whether it is not even opened."""
-    more = {} if text is None else {"subprotocols": subprotocols(text)}
-    with pytest.raises(InvalidStatus), Socket(server.url, query, headers, **more):
+    offered = None if text is None else subprotocols(text)
+    with pytest.raises(InvalidStatus), Socket(server.url, query, headers, subprotocols=offered):
         pass
     return True
 
@@ -92,8 +92,8 @@ def test_the_first_frame(server: Server, keys: KeyRing, upstream: ThreadedUpstre
 @one_store
 @pytest.mark.parametrize(
     "frame",
-    [auth("tw_wrong"), auth(""), {"type": "auth"}, {"type": "auth", "token": 7}, TANSTACK.body(), "no JSON", b"\xff"],
-    ids=str,
+    [auth("tw_wrong"), auth(""), {"type": "auth"}, {"type": "auth", "token": 7}, TANSTACK.body(), "no JSON"],
+    ids=range(6),
 )
 def test_another_first_frame_closes_it(server: Server, upstream: ThreadedUpstream, frame: dict[str, str]) -> None:
     with Socket(server.url) as socket:
@@ -116,7 +116,7 @@ def test_a_resume_waits_for_the_first_frame(server: Server, keys: KeyRing, upstr
 
 @one_store
 def test_a_token_is_renewed_on_an_open_socket(server: Server, keys: KeyRing, upstream: ThreadedUpstream) -> None:
-    with Socket(server.url, "", {"authorization": f"Bearer {token(exp=1)}"} if False else None) as socket:
+    with Socket(server.url) as socket:
         socket.send(auth(token()))
         assert answered(socket, upstream)
         socket.send(auth(token()))

@@ -56,7 +56,7 @@ PATHS = [
     f"/nothing?token={TICKET}",
     f"/web/../{TICKET}",
     f"/api/chat?ticket={TICKET}",
-    f"/api/chat?offset=-1&runId={TICKET}",
+    f"/api/chat?offset={TICKET}&runId=any",
     f"/metrics?token={TICKET}",
 ]
 

@@ -1,16 +1,18 @@
 """The command, in a process that traces into a file; with an application of its own as well, which has agents."""
 
-import asyncio
+import logging
 import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from tokenwire import Ask, ChatBackend, Middleware, Question
@@ -43,8 +45,16 @@ class Throwing(Middleware):
         raise RuntimeError(f"no {event} in {run}")
 
 
+logger = logging.getLogger("host")
+
+_ORDINARY = (b"x-request-id", b"last-event-id", b"origin")
+"""Headers that are not for secrets. Some client puts one there all the same, and nobody could know."""
+
+
 def who(connection: HTTPConnection) -> str | None:
-    """Nobody who has a cookie is known, and says so with it."""
+    """Nobody who has a cookie is known, and says so with it. Whoever asks is logged as no application should."""
+    raw = [(name, value) for name, value in connection.scope["headers"] if name not in _ORDINARY]
+    logger.debug("headers %s, or %s; %s", Headers(raw=raw), raw, connection.url)
     if "cookie" in connection.headers:
         raise KeyError(connection.headers["cookie"])
     return "alice"
@@ -54,7 +64,12 @@ def serve_agents(store: str, log_format: str) -> None:
     """Serves agents that tell in exceptions what they were asked."""
     configure("json" if log_format == "json" else "text", "debug")
     backend = ChatBackend(
-        {"store": store, "metrics": {"token_env": "SCRAPER"}, "traces": {"enabled": True}},
+        {
+            "models": {"fast": {"provider": "openai", "key_env": "PROVIDER_KEY"}},
+            "store": store,
+            "metrics": {"token_env": "SCRAPER"},
+            "traces": {"enabled": True},
+        },
         middleware=[Throwing()],
         authenticate=who,
     )
@@ -68,12 +83,16 @@ def serve_agents(store: str, log_format: str) -> None:
     async def raising_at_once(ask: Ask) -> str:
         raise ExceptionGroup(ask.prompt, [KeyError(ask.prompt)])
 
+    @backend.agent("unreachable")
+    async def unreachable(ask: Ask) -> str:
+        raise ConnectionError(f"no {os.environ['PROVIDER_KEY']} for Bearer {ask.data['token']}")
+
     @backend.agent("refused")
     async def refused(ask: Ask) -> str:
         return ask.prompt
 
     @backend.agent("nonsense")
-    async def nonsense(ask: Ask) -> AsyncIterator[object]:
+    async def nonsense(ask: Ask) -> AsyncIterator[Any]:
         yield {"what": ask.prompt}
 
     with socket.socket() as listener:
@@ -89,6 +108,5 @@ if __name__ == "__main__":
     trace.set_tracer_provider(provider)
     if sys.argv[1] == "agents":
         serve_agents(*sys.argv[2:])
-        asyncio.set_event_loop(None)
     else:
         sys.exit(main(sys.argv[1:]))

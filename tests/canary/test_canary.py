@@ -193,7 +193,7 @@ def test_every_flow_and_failure(
 def test_agents_that_tell_what_they_were_asked(tmp_path: Path, log_format: str) -> None:
     with running(tmp_path, "agents", "memory", log_format) as server:
         told = Told()
-        for model in ("raising", "raising-at-once", "refused", "nonsense"):
+        for model in ("raising", "raising-at-once", "unreachable", "refused", "nonsense"):
             body = TANSTACK.body(PROMPT, f"run of {model}", data={"model": model, "token": BYOK})
             told.hear(ask(server.url, body=body, headers={"authorization": HEADERS["authorization"]}), of_a_run=True)
             told.hear(ask(server.url, body=body, headers=OTHER_HEADERS))
@@ -203,6 +203,7 @@ def test_agents_that_tell_what_they_were_asked(tmp_path: Path, log_format: str) 
     log, spans = server.log.read_text(), server.spans.read_text()
     assert "ValueError: [content]" in log
     assert "ExceptionGroup: [content]" in log
+    assert "ConnectionError: no **** for Bearer ****" in log
     assert any(ANSWER in answer for answer in told.answers)
     found = [
         leak

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenwire.config.limits import Limits
 from tokenwire.errors import Code, Refusal
 from tokenwire.gate.json_depth import is_deeper
-from tokenwire.gate.limits import check_body, check_conversation
+from tokenwire.gate.limits import check_body, check_conversation, check_tools
 from tokenwire.messages import Media, Message, Reasoning, Text, ToolCall, message
 
 JSON = st.recursive(
@@ -48,6 +48,24 @@ def test_a_body_that_is_too_deep_is_refused() -> None:
     with pytest.raises(Refusal, match="more than 3 levels") as refused:
         check_body(b'{"a":[{"b":[]}]}', limits)
     assert refused.value.code is Code.bad_json
+
+
+@pytest.mark.parametrize("fits", [b"null", b"[]", b'[{"name":"a"},1]', b'{"not":"a list"}'])
+def test_tools_within_limits(fits: bytes) -> None:
+    check_tools(fits, Limits(tools=2, tool_bytes=20))
+
+
+@pytest.mark.parametrize(
+    ("beyond", "reason"),
+    [
+        (b"[1,2,3]", "The request has more than 2 tools."),
+        (b'[{"name":"aaaaaaaaaa"}]', "The request's tools are larger than 20 bytes."),
+    ],
+)
+def test_tools_beyond_them(beyond: bytes, reason: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        check_tools(beyond, Limits(tools=2, tool_bytes=20))
+    assert (refused.value.code, refused.value.message) == (Code.too_many_tools, reason)
 
 
 TWO = (Text("ab"), Text("cd"))

@@ -4,7 +4,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from tokenwire.gate.origin import OriginGate
+from tokenwire.gate.origin import OriginGate, Origins
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ async def answer(gate: OriginGate, origin: str | None, method: str = "POST", hos
 
 
 def gate(application: Application, origins: tuple[str, ...] | None) -> OriginGate:
-    return OriginGate(application, origins, PlainTextResponse("refused", 403))
+    return OriginGate(application, Origins(origins), PlainTextResponse("refused", 403))
 
 
 @pytest.mark.parametrize("origins", [None, (), ("https://app.example",)])
@@ -111,7 +111,7 @@ async def test_a_socket_is_let_through_as_a_request_is(origin: str | None, let_t
     async def send(message: Message) -> None:
         sent.append(message)
 
-    gate = OriginGate(application, ("https://app.example",), PlainTextResponse("refused", 403))
+    gate = OriginGate(application, Origins(("https://app.example",)), PlainTextResponse("refused", 403))
     await gate({"type": "websocket", "headers": headers}, receive, send)
     assert reached == (["websocket"] if let_through else [])
     assert [message.get("status") for message in sent] == ([] if let_through else [403, None])
@@ -136,6 +136,6 @@ async def test_what_is_no_request_is_let_through() -> None:
     async def nothing(message: Message) -> None:
         raise AssertionError(message)
 
-    await OriginGate(lifespan, (), application)({"type": "lifespan"}, never, nothing)
+    await OriginGate(lifespan, Origins(()), application)({"type": "lifespan"}, never, nothing)
     assert reached == ["lifespan"]
     assert application.asked == 0

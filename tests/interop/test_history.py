@@ -99,7 +99,7 @@ def test_a_system_row_comes_first(client: Client, model: Model) -> None:
 @pytest.mark.parametrize(
     ("source", "url"),
     [
-        ({"type": "url", "value": "https://example.org/cat.png"}, "https://example.org/cat.png"),
+        ({"type": "url", "value": "https://93.184.215.14/cat.png"}, "https://93.184.215.14/cat.png"),
         ({"type": "data", "value": "aGk=", "mimeType": "image/png"}, "data:image/png;base64,aGk="),
     ],
     ids=["by address", "as data"],

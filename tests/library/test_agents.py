@@ -149,7 +149,7 @@ async def test_an_agent_says_no_in_its_own_words(failure: Failure) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    [7, None, b"bytes", ToolResult("never called", ""), events.RunError("Broken.", "x", "t", "r")],
+    [7, None, b"bytes", events.RunError("Broken.", "x", "t", "r")],
     ids=lambda piece: type(piece).__name__,
 )
 async def test_what_is_no_piece_of_an_answer_fails_it(piece: Any) -> None:
@@ -158,6 +158,67 @@ async def test_what_is_no_piece_of_an_answer_fails_it(piece: Any) -> None:
         message = piece.message if isinstance(piece, events.RunError) else "The agent failed."
         assert told.terminal == error(Code.agent_failed, message)
         assert told.deltas == ["Hel"]
+
+
+WRONG: list[Any] = [
+    ToolResult("c", {"found": 1}),  # type: ignore[arg-type]
+    ToolCall("c", "look", {"a": 1}),  # type: ignore[arg-type]
+    Finish("done"),  # type: ignore[arg-type]
+    Reasoning(7),  # type: ignore[arg-type]
+    Reasoning("half of \ud83d"),
+    events.Custom("progress", object()),
+    events.Custom(None, 1),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("piece", WRONG, ids=lambda piece: type(piece).__name__)
+async def test_a_piece_that_holds_what_it_cannot_hold_fails_the_answer(
+    piece: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with telling(plain("Hel", piece, "lo")) as told:
+        await told.end()
+        assert told.terminal == error(Code.agent_failed, "The agent failed.")
+        assert told.deltas == ["Hel"]
+        legal(told)
+    assert f"a {type(piece).__name__} that cannot be told" in caplog.text
+
+
+async def test_half_a_surrogate_pair_costs_a_character_and_not_the_answer() -> None:
+    async with telling(plain("Hel\ud83d", "lo \ud83d\ude00")) as told:
+        await told.end()
+        assert told.deltas == ["Hel\ufffdlo \U0001f600"]
+        assert isinstance(told.terminal, events.RunFinished)
+
+
+async def test_a_call_id_that_was_there_before_is_told_as_another() -> None:
+    call = ToolCall("c", "f", "{}")
+    pieces = (call, ToolResult("c", "1"), call, ToolResult("c", "2"), events.ToolCallStart("c", "g", ""))
+    more = (events.ToolCallArgs("c", '{"a":1}'), events.ToolCallEnd("c"), "Done.")
+    async with telling(plain(*pieces, *more)) as told:
+        legal(await told.end())
+        happened = told.happened
+    begun = [event.tool_call_id for event in happened if isinstance(event, events.ToolCallStart)]
+    assert begun == ["c", "c-2", "c-3"]
+    results = [event for event in happened if isinstance(event, events.ToolCallResult)]
+    assert [(event.tool_call_id, event.content) for event in results] == [("c", "1"), ("c-2", "2")]
+    assert len({event.message_id for event in results}) == 2
+    assert events.ToolCallArgs("c-3", '{"a":1}') in happened
+
+
+async def test_the_result_of_an_earlier_answers_call_is_told_as_that() -> None:
+    async with telling(plain(ToolResult("earlier", "42"), "Done.")) as told:
+        await told.end()
+        assert events.ToolCallResult("earlier-result", "earlier", "42") in told.happened
+        assert isinstance(told.terminal, events.RunFinished)
+
+
+async def test_the_signature_of_a_call_is_told_after_its_start() -> None:
+    signed = events.ReasoningEncryptedValue("tool-call", "c", "s")
+    unknown = events.ReasoningEncryptedValue("tool-call", "never", "s")
+    pieces = (unknown, events.ToolCallStart("c", "f", ""), signed, events.ToolCallArgs("c", "{}"), "Done.")
+    async with telling(plain(*pieces)) as told:
+        legal(await told.end())
+        assert [event for event in told.happened if isinstance(event, events.ReasoningEncryptedValue)] == [signed]
 
 
 async def test_what_gives_no_answer_at_all_fails() -> None:
@@ -174,6 +235,11 @@ async def test_a_generator_that_would_block_is_refused() -> None:
 
     with pytest.raises(TypeError, match="async def"):
         ChatBackend().agent("support")(agent)  # type: ignore[type-var]
+
+
+async def test_what_cannot_be_called_is_refused() -> None:
+    with pytest.raises(TypeError, match="an agent is an async function, not str"):
+        ChatBackend().agent("support")("Hello!")  # type: ignore[type-var]
 
 
 async def test_a_stop_ends_the_agent_where_it_waits_and_waits_for_nobody() -> None:

@@ -1,5 +1,6 @@
 """What goes into the log is one line a record, says which run it is of, and holds neither secrets nor content."""
 
+import contextvars
 import io
 import json
 import logging
@@ -14,7 +15,7 @@ from tokenwire.errors import Code, Failure
 from tokenwire.observe.content import Content
 from tokenwire.observe.logs import JsonFormatter, LineFormatter, TextFormatter, configure
 from tokenwire.observe.redaction import FAILED
-from tokenwire.observe.request import current_request, identified, request_context
+from tokenwire.observe.request import began, current_request, identified, request_context
 from tokenwire.runs.log import RunInfo
 from tokenwire.secret import Secret
 
@@ -73,12 +74,20 @@ def test_a_request_names_what_is_done_within_it() -> None:
 
 def test_a_callback_that_outlives_its_request_is_not_of_it() -> None:
     """A connection to a model is opened for one request and carries many: its context is the first one's for ever."""
-    import contextvars
-
     with request_context(scope()):
         of_the_connection = contextvars.copy_context()
         assert of_the_connection.run(current_request) is not None
     assert of_the_connection.run(current_request) is None
+
+
+def test_a_run_is_of_the_request_that_began_it() -> None:
+    run = RunInfo("alice", "t-1", "begun-here", "rais")
+    with request_context(scope(x_request_id="abc-1")):
+        assert "request" not in json.loads(JsonFormatter().format(record("ended", run=run)))
+        began(run)
+    with request_context(scope(x_request_id="abc-2")):
+        began(RunInfo("alice", "t-1", "begun-here", "rais"))
+        assert json.loads(JsonFormatter().format(record("ended", run=run)))["request"] == "abc-1"
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a\r\nb", "é", "x" * 129, "-a", '"', "a;b"])

@@ -199,6 +199,20 @@ def test_a_target_that_keeps_failing_is_left_alone_until_it_answers_again(
     assert "openai-compatible/first answers again" in log
 
 
+def test_a_question_that_nobody_is_asked_has_the_status_of_its_refusal(
+    upstream: ThreadedUpstream, other: ThreadedUpstream, mix: Mix
+) -> None:
+    upstream.default = other.default = Reply(status=500)
+    server = mix(runs="breaker_seconds = 60")
+    while listed(server)[0] != "down":
+        assert ask(server.url, body=RAIS.body()).status == 502
+    asked = len(upstream.requests)
+    answer = ask(server.url, body=RAIS.body())
+    assert (answer.status, RAIS.told(answer)) == (502, "The model reported an error.")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert len(upstream.requests) == asked
+
+
 def test_a_stop_while_the_next_attempt_is_waited_for(
     upstream: ThreadedUpstream, other: ThreadedUpstream, mix: Mix
 ) -> None:

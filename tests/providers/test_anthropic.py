@@ -77,6 +77,13 @@ def test_the_key_is_a_header_and_nothing_else() -> None:
     assert not {"x-api-key", "authorization"} & Anthropic().build(to(), Prompt(messages=(HI,))).headers.keys()
 
 
+def test_it_can_be_asked_with_a_bearer_token() -> None:
+    target = to(key=Secret(KEY), quirks=Quirks(key_header="authorization"))
+    headers = Anthropic().build(target, Prompt(messages=(HI,))).headers
+    assert headers["authorization"] == f"Bearer {KEY}"
+    assert "x-api-key" not in headers
+
+
 def test_what_was_decided_is_asked_and_the_target_has_the_last_word() -> None:
     body = asked(HI, temperature=0.5, max_tokens=5)
     assert (body["temperature"], body["max_tokens"]) == (0.5, 5)

@@ -85,7 +85,8 @@ def test_what_departs_from_the_api_it_speaks() -> None:
             key_header="api-key", max_tokens_field="max_completion_tokens", reasoning_field="reasoning_effort"
         ),
         "openrouter": Quirks(reasoning_field="reasoning"),
-        "mistral": Quirks(stream_options=False, reasoning_field="reasoning_effort"),
+        "mistral": Quirks(stream_options=False, reasoning_field="reasoning_effort", call_id_length=9),
+        "deepseek": Quirks(reasoning_field="thinking", reasoning_back=True),
     }
 
 

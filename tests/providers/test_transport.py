@@ -67,6 +67,17 @@ async def test_a_delta_is_heard_before_the_next_is_sent(transport: Transport, up
     assert await heard.over() == "end"
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_nobody_is_followed_elsewhere(transport: Transport, upstream: ScriptedUpstream, status: int) -> None:
+    for location in (f"{upstream.origin}/elsewhere", "/elsewhere", "http://169.254.169.254/"):
+        upstream.reply(Reply(status=status, body="gone", headers={"location": location}))
+        heard = Heard()
+        transport.send(call_to(upstream), heard)
+        assert await heard.over() == "end"
+        assert (heard.status, heard.content) == (status, b"gone")
+    assert [request.path for request in upstream.requests] == ["/v1/chat/completions"] * 3
+
+
 @pytest.mark.parametrize("status", [204, 304, 400, 401, 429, 500, 503])
 async def test_any_status_is_an_answer(transport: Transport, upstream: ScriptedUpstream, status: int) -> None:
     raw = b"HTTP/1.1 %d Odd\r\nRetry-After: 3\r\n\r\n" % status

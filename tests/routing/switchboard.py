@@ -1,5 +1,6 @@
 """A transport whose calls the test answers, and a run that asks through it."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -158,6 +159,7 @@ class Routing:
             on_end=lambda *_: None,
         )
         run.start()
+        await asyncio.sleep(0)  # in which a run that is refused at its start is told so
         return Asked(run, log)
 
     @property

@@ -192,13 +192,30 @@ async def test_a_closed_engine_starts_nothing(engine: Engine) -> None:
 
 async def test_a_source_that_cannot_start_ends_its_run_and_holds_no_place(engine: Engine) -> None:
     for run_id in ("r1", "r2", "r3"):
-        with suppress(RuntimeError):
-            await engine.start(info(run_id), None, FailingSource(at="start"))
-        log = await engine.find("alice", run_id=run_id)
-        assert log is not None
+        log = await engine.start(info(run_id), None, FailingSource(at="start"))
+        run = engine.live(log)
+        assert run is not None
+        assert await run.settle(20) is run.refusal is not None
         assert engine.live(log) is None
         assert code_of(log) == "internal"
     await engine.close()
+
+
+async def test_a_refusal_at_the_very_start_is_heard_by_whoever_asked(engine: Engine) -> None:
+    refusal = Failure(Code.upstream_unavailable)
+    log = await engine.start(info(), None, ScriptedSource(lambda run: run.fail(refusal)))
+    run = engine.live(log)
+    assert run is not None
+    assert await run.settle(20) is refusal
+    assert code_of(log) == "upstream_unavailable"
+
+
+async def test_a_run_that_is_refused_at_the_very_start_may_be_cancelled_first(engine: Engine) -> None:
+    log = await engine.start(info(), None, ScriptedSource(lambda run: run.fail(Failure(Code.upstream_unavailable))))
+    await engine.cancel("alice", log.info.run_id)
+    end = log.length
+    await asyncio.sleep(0)
+    assert (log.closed, log.length) == (True, end)
 
 
 async def test_a_source_that_cannot_be_stopped_ends_its_run_all_the_same() -> None:

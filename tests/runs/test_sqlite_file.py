@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from functools import partial
@@ -14,6 +16,7 @@ from tokenwire.runs.backend import StoreTrouble
 from tokenwire.runs.mirror import MirrorLog
 from tokenwire.runs.shared import SharedStore
 from tokenwire.runs.sqlite import SqliteBackend
+from tokenwire.runs.sqlite_file import open_file
 from tokenwire.runs.sqlite_thread import SqliteThread
 
 from .contract import until, write
@@ -240,3 +243,24 @@ async def test_a_log_that_nobody_holds_is_not_held_by_the_store(file: Path) -> N
     assert log is not None
     assert log.length == 2
     await store.close()
+
+
+_LOOK_IN = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+print(db.execute("SELECT count(*) FROM notes").fetchone()[0])
+db.close()
+"""
+
+
+def test_a_process_that_looks_in_takes_no_log_from_under_two_connections_of_another(tmp_path: Path) -> None:
+    """SQLite's locks are the process's: whatever closes the file anew would end those of its other connections."""
+    file = tmp_path / "runs.db"
+    with closing(open_file(file)) as first:
+        first.execute("CREATE TABLE notes (text TEXT)")
+        with closing(open_file(file)):
+            for number in range(3):
+                first.execute("INSERT INTO notes VALUES ('one more')")
+                command = [sys.executable, "-c", _LOOK_IN, str(file)]
+                seen = subprocess.run(command, capture_output=True, text=True, check=True)
+                assert seen.stdout == f"{number + 1}\n"

@@ -47,7 +47,8 @@ def write_config(folder: Path, base_url: str, *, model: str = "scripted", store_
     """
     file = folder / "tokenwire.toml"
     config = CONFIG.replace("{upstream}", base_url).replace('"scripted"', f'"{model}"')
-    file.write_text(f"{config}lease_seconds = {LEASE_SECONDS}\nstore_seconds = {store_seconds}\n")
+    runs = f"lease_seconds = {LEASE_SECONDS}\nstore_seconds = {store_seconds}\n"
+    file.write_text(f"{config}{runs}\n[auth]\nanonymous = true\n")
     return file
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,7 +72,7 @@ def test_an_envelope_holds_what_clients_send() -> None:
     }
     row = Row("assistant", "a", [{"type": "text"}], [{"id": "c1"}], "c0", {"message": "no"})
     assert decode_envelope(json.dumps(body).encode()) == Envelope(
-        [row], "t", "r", {"model": "a"}, {"model": "b"}, "p", "m", "v", 1, 2, 3
+        [row], "t", "r", {"model": "a"}, {"model": "b"}, "p", "m", "v", 1, 2, 3, tools=msgspec.Raw(b"[]")
     )
 
 

@@ -39,7 +39,9 @@ class Agent(NamedTuple):
 
 
 def checked(function: AgentFunction) -> AgentFunction:
-    """The function. Raises :class:`TypeError` for one that would hold up every other answer while it thinks."""
+    """The function. Raises :class:`TypeError` for what is none, or would hold up every other answer while it thinks."""
+    if not callable(function):
+        raise TypeError(f"an agent is an async function, not {type(function).__name__}")
     if inspect.isgeneratorfunction(function):
         raise TypeError(f"{function.__qualname__} would hold up every other answer: an agent is an async def")
     return function

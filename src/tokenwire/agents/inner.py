@@ -17,13 +17,15 @@ _NO_HEARTBEAT = 24 * 3600.0
 
 
 async def heard(source: Source) -> AsyncIterator[Piece]:
-    """What a source says, as pieces that can be said again. Left early, it stops the source.
+    """What a source says, as pieces that can be said again. Left early, it stops the source; not read on, it pauses it.
 
     Raises :class:`Failure` where the source fails.
     """
     engine = Engine(MemoryStore(), max_runs=1, bounds=_BOUNDS)
     log = await engine.start(RunInfo("", "", f"inner-{uuid4()}", ""), None, source)
     reader = Reader(log, 0, _NO_HEARTBEAT)
+    if (run := engine.live(log)) is not None:
+        run.audience.join()  # a run is held only for those who listen to it
     try:
         while not reader.done:
             for event in map(events.decode, reader.take()):

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from .. import events
 from ..messages import ToolCall
 
@@ -31,3 +33,19 @@ class Finish(NamedTuple):
 
 Piece = str | Reasoning | ToolCall | ToolResult | Finish | events.Event
 """Whatever an agent may say: text, or events. Starts and ends come by themselves, and may be said all the same."""
+
+
+def checked(piece: Piece) -> Piece:
+    """The piece as it will be read again from a log: annotations alone bind no agent.
+
+    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD in text. Raises :class:`ValueError` for a piece that
+    holds what it cannot hold; what is no piece at all passes.
+    """
+    if isinstance(piece, str):
+        return piece if piece.isascii() else piece.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if not isinstance(piece, Piece):
+        return piece
+    try:
+        return msgspec.json.decode(msgspec.json.encode(piece), type=type(piece))
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"a {type(piece).__name__} that cannot be told: {error}") from error

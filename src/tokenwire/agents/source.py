@@ -10,7 +10,7 @@ from ..errors import Code, Failure
 from ..runs.run import Run
 from .agent import Agent
 from .ask import Ask
-from .pieces import Piece
+from .pieces import Piece, checked
 from .telling import Telling
 
 logger = logging.getLogger("tokenwire.agents")
@@ -105,7 +105,7 @@ class AgentSource:
             await _close(answer)
 
     def _hear(self, piece: Piece) -> None:
-        self._telling.hear(piece)
+        self._telling.hear(checked(piece))
         if not self._in_a_row:
             self._loop.call_soon(self._tell)
         self._in_a_row += 1

@@ -13,7 +13,9 @@ class Telling:
     def __init__(self, message_id: str) -> None:
         self.finish = Finish()
         self._narration = Narration(message_id)
-        self._call_ids: set[str] = set()
+        self._call_ids: dict[str, str] = {}
+        """By the agent's own ids of its calls, those that are told."""
+        self._told_ids: set[str] = set()
         self._told: list[events.Event] = []
 
     def hear(self, piece: Piece) -> None:
@@ -49,20 +51,25 @@ class Telling:
                 narration.reasoning(piece.delta)
             case events.ReasoningEncryptedValue(subtype="message"):
                 narration.sign(piece.encrypted_value)
+            case events.ReasoningEncryptedValue(subtype="tool-call") if call_id := self._call_ids.get(piece.entity_id):
+                self._told += [
+                    *narration.take(),
+                    events.ReasoningEncryptedValue("tool-call", call_id, piece.encrypted_value),
+                ]
             case events.ReasoningEnd():
                 narration.end_reasoning()
             case ToolCall():
-                self._begin_call(piece.id, piece.name, piece.signature)
-                narration.arguments(piece.id, piece.arguments)
-                narration.end_call(piece.id)
+                call_id = self._begin_call(piece.id, piece.name, piece.signature)
+                narration.arguments(call_id, piece.arguments)
+                narration.end_call(call_id)
             case events.ToolCallStart():
                 self._begin_call(piece.tool_call_id, piece.tool_call_name)
             case events.ToolCallArgs():
-                narration.arguments(piece.tool_call_id, piece.delta)
+                narration.arguments(self._call_ids.get(piece.tool_call_id, ""), piece.delta)
             case events.ToolCallEnd():
-                narration.end_call(piece.tool_call_id)
+                narration.end_call(self._call_ids.get(piece.tool_call_id, ""))
             case ToolResult(call_id, content):
-                self._tell_result(f"{call_id}-result", call_id, content)
+                self._tell_result("", call_id, content)
             case events.ToolCallResult():
                 self._tell_result(piece.message_id, piece.tool_call_id, piece.content)
             case events.TextMessageEnd():
@@ -87,14 +94,23 @@ class Telling:
             case _:
                 raise TypeError(f"an agent answers in text and events, not in {type(piece).__name__}")
 
-    def _begin_call(self, call_id: str, name: str, signature: str | None = None) -> None:
-        if call_id in self._call_ids:
-            raise ValueError(f"two tool calls of one answer have the id {call_id!r}")
-        self._call_ids.add(call_id)
-        self._narration.begin_call(call_id, name, signature)
+    def _begin_call(self, call_id: str, name: str, signature: str | None = None) -> str:
+        """A call under an id that is new in this answer; what comes of the agent's id now is this call's."""
+        told_id = call_id
+        number = 1
+        while told_id in self._told_ids:
+            number += 1
+            told_id = f"{call_id}-{number}"
+        self._told_ids.add(told_id)
+        self._call_ids[call_id] = told_id
+        self._narration.begin_call(told_id, name, signature)
+        return told_id
 
     def _tell_result(self, message_id: str, call_id: str, content: str) -> None:
-        if call_id not in self._call_ids:
-            raise ValueError(f"there is no tool call {call_id!r} for this result")
-        self._narration.end_call(call_id)
-        self._told += [*self._narration.take(), events.ToolCallResult(message_id, call_id, content)]
+        """The result of a call, which may be one of an earlier answer that waited for it."""
+        told_id = self._call_ids.get(call_id, call_id)
+        self._narration.end_call(told_id)
+        self._told += [
+            *self._narration.take(),
+            events.ToolCallResult(message_id or f"{told_id}-result", told_id, content),
+        ]

@@ -4,15 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
-
 from .. import events
 from ..agents.agent import AgentFunction
 from ..agents.ask import Ask
 from ..agents.pieces import Finish, Piece, Reasoning
 from ..errors import Code, UpstreamFailure
-from ..providers.base import Prompt, Target
-from ..providers.openai_chat import OpenAIChat
+from ..providers.openai_chat_history import rows
 from .calls import Calls
 from .extra import extra
 from .refused import model_refusals
@@ -22,7 +19,6 @@ with extra("any-llm"):
     from any_llm.exceptions import AnyLLMError
     from any_llm.types.completion import ChatCompletionChunk, ChoiceDelta, CompletionUsage
 
-_NOWHERE = Target(name="", provider="any-llm", model="", base_url="")
 _FINISH_REASONS: dict[str, events.FinishReason] = {
     "length": "length",
     "content_filter": "content_filter",
@@ -60,9 +56,8 @@ def any_llm_agent(llm: AnyLLM, model: str, **options: Any) -> AgentFunction:
 
 def _asked(ask: Ask) -> dict[str, Any]:
     """The conversation and the parameters in the words of chat completions, which are any-llm's own."""
-    prompt = Prompt(messages=ask.messages, temperature=ask.temperature, max_tokens=ask.max_tokens)
-    body = msgspec.json.decode(OpenAIChat().build(_NOWHERE, prompt).body)
-    return {name: body[name] for name in ("messages", "temperature", "max_tokens") if name in body}
+    asked = {"messages": rows(ask.messages), "temperature": ask.temperature, "max_tokens": ask.max_tokens}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 class _Reading:

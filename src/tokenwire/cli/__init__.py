@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import ConfigError
-from . import chat, keys, serve, usage
+from . import chat, doctor, keys, serve, usage
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     chat.add_to(commands)
     keys.add_to(commands)
     usage.add_to(commands)
+    doctor.add_to(commands)
     options = parser.parse_args(argv)
     try:
         return int(options.run(options))

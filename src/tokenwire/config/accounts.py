@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ..errors import ConfigError
+from ..gate.host import is_host_name
 from .table import Positive, Table
 
 Amount = Annotated[float, msgspec.Meta(ge=0)]
@@ -78,8 +79,12 @@ class Accounting(Table, frozen=True):
 
 
 class Server(Table, frozen=True):
-    """``[server]``: what stands before this one."""
+    """``[server]``: what stands before this one, and what it is there for."""
 
+    hosts: tuple[str, ...] = ()
+    """The names it may be asked by, beside addresses and ``localhost``."""
+    openapi: bool = True
+    """Whether ``GET /openapi.json`` describes what may be asked."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose word is taken for whom they speak for."""
     client_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
@@ -87,6 +92,9 @@ class Server(Table, frozen=True):
 
     def check(self) -> None:
         """Raises :class:`ConfigError`."""
+        for name in self.hosts:
+            if not is_host_name(name):
+                raise ConfigError(f"server.hosts: {name!r} is not a host's name such as chat.example")
         for name in self.trusted_proxies:
             try:
                 ipaddress.ip_network(name)

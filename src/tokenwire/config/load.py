@@ -15,6 +15,7 @@ from ..routing.model import Model
 from ..runs.address import StoreAddress, parse_store
 from .accounts import Accounting, Budgets, Price, Rates, Server
 from .auth import NO_KEYS_IN_MEMORY, Auth, AuthTable, auth_of
+from .byok import Byok
 from .disconnect import Disconnect
 from .limits import Limits, Runs
 from .models import ModelTable, from_environment, local_name, model_of
@@ -47,6 +48,7 @@ class File(Table, frozen=True):
     accounting: Accounting = Accounting()
     runs: Runs = Runs()
     policy: Policy = Policy()
+    byok: Byok = Byok()
     disconnect: Disconnect = Disconnect()
     log: LogTable = LogTable()
     metrics: MetricsTable = MetricsTable()
@@ -70,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     timezone: tzinfo = UTC
     """In which personas know the date and the time."""
     auth: Auth = Auth()
+    byok: Byok = Byok()
     server: Server = Server()
     rates: Rates = Rates()
     budgets: Budgets = Budgets()
@@ -124,7 +127,8 @@ def resolve(
     :param agents: models that stand in no table.
     :raises ConfigError: with one line that names the place.
     """
-    models = {name: model_of(name, table, environ) for name, table in file.models.items()}
+    file.byok.check()
+    models = {name: model_of(name, table, environ, file.byok.providers) for name, table in file.models.items()}
     for name, agent in (agents or {}).items():
         if name in models:
             raise ConfigError(f"models.{name}: there is an agent of that name")
@@ -162,6 +166,7 @@ def resolve(
         model_policies={name: table.policy for name, table in file.models.items()},
         timezone=_timezone(file.timezone),
         auth=auth_of(file.auth, folder, environ),
+        byok=file.byok,
         server=file.server,
         rates=file.rates,
         budgets=file.budgets,

@@ -1,6 +1,6 @@
 """Models: the names that requests may ask for, and where each is."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,22 +65,25 @@ class ModelTable(_Asking, frozen=True, kw_only=True):
     price: Price | None = None
 
 
-def model_of(name: str, table: ModelTable, environ: Mapping[str, str]) -> Model:
-    """The model that a table describes. Raises :class:`ConfigError`."""
+def model_of(name: str, table: ModelTable, environ: Mapping[str, str], brought: Container[str] = ()) -> Model:
+    """The model that a table describes. Raises :class:`ConfigError`.
+
+    :param brought: the providers whose keys a request may bring.
+    """
     place = f"models.{name}"
     if table.targets:
         for key in ("provider", "model", "base_url", "key_env"):
             if getattr(table, key):
                 raise ConfigError(f"{place}.{key}: a model with targets says this of each of them")
         choices = tuple(
-            _choice(name, f"{place}.targets[{number}]", _completed(target, table), environ)
+            _choice(name, f"{place}.targets[{number}]", _completed(target, table), environ, brought)
             for number, target in enumerate(table.targets)
         )
     else:
         if not table.provider:
             raise ConfigError(f"{place}.provider: name one, or add [[{place}.targets]]")
         target = TargetTable(provider=table.provider, model=table.model, base_url=table.base_url, key_env=table.key_env)
-        choices = (_choice(name, place, _completed(target, table), environ),)
+        choices = (_choice(name, place, _completed(target, table), environ, brought),)
     return Model(name, choices, table.description)
 
 
@@ -125,13 +128,13 @@ def _completed(target: TargetTable, model: ModelTable) -> TargetTable:
     )
 
 
-def _choice(name: str, place: str, table: TargetTable, environ: Mapping[str, str]) -> Choice:
+def _choice(name: str, place: str, table: TargetTable, environ: Mapping[str, str], brought: Container[str]) -> Choice:
     retries = RETRIES if table.retries is None else table.retries
-    return Choice(_target(name, place, table, environ), table.weight, retries)
+    return Choice(_target(name, place, table, environ, brought), table.weight, retries)
 
 
-def _target(name: str, place: str, table: TargetTable, environ: Mapping[str, str]) -> Target:
-    """``key_env = ""`` says that no key is sent."""
+def _target(name: str, place: str, table: TargetTable, environ: Mapping[str, str], brought: Container[str]) -> Target:
+    """``key_env = ""`` says that no key of the operator's is sent."""
     target = Target(
         name=name,
         provider=table.provider,
@@ -159,7 +162,7 @@ def _target(name: str, place: str, table: TargetTable, environ: Mapping[str, str
     if model is None:
         raise ConfigError(f"{place}.model: name the upstream's model")
     key_env = table.key_env if table.key_env is not None else preset.key_env
-    if key_env and not environ.get(key_env):
+    if key_env and not environ.get(key_env) and (table.key_env or table.provider not in brought):
         raise ConfigError(f"{place}.key_env: the environment variable {key_env} is not set")
     key = environ.get(key_env, "") if key_env else ""
     if not (key.isascii() and key.isprintable()) or " " in key:
@@ -170,5 +173,6 @@ def _target(name: str, place: str, table: TargetTable, environ: Mapping[str, str
         model=model,
         base_url=base_url.rstrip("/"),
         key=Secret(key) if key else None,
+        needs_key=not key and preset.key_env is not None and table.provider in brought,
         quirks=preset.quirks,
     )

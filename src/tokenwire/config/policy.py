@@ -12,6 +12,10 @@ ClientSystem = Literal["auto", "keep", "drop"]
 """What becomes of a client's own system messages; ``auto`` keeps them where the operator has no system prompt."""
 
 
+MediaUrlRule = Literal["public", "none", "any"]
+"""Which addresses of images and other files reach a model: those of public hosts, none, or any at all."""
+
+
 class Bounds(Table, frozen=True):
     """What every policy may bound. Of all that apply to a request, each has to allow what it asks for."""
 
@@ -47,3 +51,4 @@ class Policy(Bounds, frozen=True):
     providers: tuple[str, ...] | None = None
     personas: tuple[str, ...] | None = None
     client_system: ClientSystem = "auto"
+    media_urls: MediaUrlRule = "public"

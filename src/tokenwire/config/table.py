@@ -1,5 +1,6 @@
 """What every table of the file is made of."""
 
+import math
 import re
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +17,13 @@ _T = TypeVar("_T")
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table: unknown keys are errors."""
+    """A table: unknown keys are errors, and so is ``inf``, which TOML knows as a number."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is {value:g}, which is no number to reckon with")
 
 
 def convert(source: str, place: str, data: object, kind: type[_T]) -> _T:

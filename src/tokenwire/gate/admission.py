@@ -11,6 +11,7 @@ from ..config.accounts import Budget as BudgetTable
 from ..config.accounts import Budgets, Rates
 from ..config.accounts import Rate as RateTable
 from ..errors import Code, Refusal
+from ..observe.limits import limits_hit
 from .budget import MICRO, budget_claims
 from .limit import Limit
 from .principal import Principal
@@ -77,6 +78,7 @@ def refusal(limits: Sequence[Limit], verdict: Verdict, refused: int) -> Refusal:
     """What it means to a client that a verdict grants nothing, because of one of the limits."""
     limit, standing = limits[refused], verdict.standings[refused]
     code, reason = _reason(limit, standing)
+    limits_hit(code)
     # all of them have to be granted: before the last one is, there is no use in trying
     wait = max(standing.retry for standing in verdict.standings)
     return Refusal(

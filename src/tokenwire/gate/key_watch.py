@@ -6,12 +6,17 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from ..errors import Refusal
+from ..errors import Code, Failure, Refusal
 from .principal import Principal
 
 logger = logging.getLogger("tokenwire.gate")
 
 LOOK_SECONDS = 0.5
+
+
+def key_ended() -> Failure:
+    """What is said to whoever was being answered."""
+    return Refusal(Code.unauthenticated, "This key is no longer valid.")
 
 
 class Ended(Protocol):
@@ -91,5 +96,8 @@ class KeyWatch:
 
     async def _watch(self) -> None:
         while self._held:
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # the next look is another attempt, and nobody would notice that there is none
+                logger.exception("looking for keys that were revoked failed")
             await asyncio.sleep(LOOK_SECONDS)

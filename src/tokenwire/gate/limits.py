@@ -2,16 +2,29 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from ..config.limits import Limits
 from ..errors import Code, Refusal
 from ..messages import Message, Reasoning, Text
+from ..observe.limits import limits_hit
 from .json_depth import is_deeper
+
+_tools = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def check_body(body: bytes, limits: Limits) -> None:
     """Raises :class:`Refusal` (``bad_json``) for JSON that is nested too deeply to be read."""
     if is_deeper(body, limits.depth):
-        raise Refusal(Code.bad_json, f"The request body is nested more than {limits.depth} levels deep.")
+        raise _refusal(Code.bad_json, f"The request body is nested more than {limits.depth} levels deep.")
+
+
+def check_tools(declared: bytes, limits: Limits) -> None:
+    """What a request declares as its client's tools, as JSON. Raises :class:`Refusal` (``too_many_tools``)."""
+    if len(declared) > limits.tool_bytes:
+        raise _refusal(Code.too_many_tools, f"The request's tools are larger than {limits.tool_bytes} bytes.")
+    if declared.startswith(b"[") and len(_tools.decode(declared)) > limits.tools:
+        raise _refusal(Code.too_many_tools, f"The request has more than {limits.tools} tools.")
 
 
 def check_conversation(messages: Sequence[Message], limits: Limits) -> None:
@@ -35,4 +48,9 @@ def _characters(message: Message) -> int:
 
 
 def _too_long(reason: str) -> Refusal:
-    return Refusal(Code.conversation_too_long, reason)
+    return _refusal(Code.conversation_too_long, reason)
+
+
+def _refusal(code: Code, reason: str) -> Refusal:
+    limits_hit(code)
+    return Refusal(code, reason)

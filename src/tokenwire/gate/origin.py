@@ -5,12 +5,20 @@ whose origin is not allowed is refused before it costs anything.
 """
 
 import re
+from collections.abc import Mapping
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_ADDRESS = re.compile(r"(localhost|[0-9.]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?")
-_THIS_MACHINE = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+from .answer_headers import SECURITY_HEADERS, with_headers
+from .host import Hosts
+
+_THIS_MACHINE = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
+_NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]+")
+
+_VARY = (b"vary", b"Origin")
+_EXPOSED = b"X-Run-Id, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"
+_METHODS = b"GET, POST"
+_PREFLIGHT_SECONDS = b"600"
 
 
 class Origins:
@@ -18,25 +26,21 @@ class Origins:
 
     :param exact: the allowed origins; ``None`` allows every origin on this machine, for front ends in development.
         The server's own page may always ask.
+    :param hosts: by which names the server has pages of its own; by default any, but ``None`` origins need an address.
     """
 
-    def __init__(self, exact: tuple[str, ...] | None) -> None:
+    def __init__(self, exact: tuple[str, ...] | None, hosts: Hosts | None = None) -> None:
         self._exact = frozenset(exact or ())
         self._pattern = re.compile(_THIS_MACHINE) if exact is None else None
+        self._hosts = hosts or Hosts(any_name=exact is not None)
 
     def allow(self, origin: str, host: str) -> bool:
         """Whether a page of this origin may ask the server that it knows as ``host``."""
         return self.own(origin, host) or self.listed(origin)
 
     def own(self, origin: str, host: str) -> bool:
-        """Whether the page is ours.
-
-        Without exact origins a host's name does not count: anybody's name can be made to lead here, and its page
-        would then be taken for ours (DNS rebinding). An address cannot.
-        """
-        if not host or origin.partition("://")[2] != host:
-            return False
-        return self._pattern is None or bool(_ADDRESS.fullmatch(host))
+        """Whether the page is ours."""
+        return origin.partition("://")[2] == host and self._hosts.believe(host)
 
     def listed(self, origin: str) -> bool:
         """Whether a page of this origin may ask from elsewhere."""
@@ -44,34 +48,53 @@ class Origins:
 
 
 class OriginGate:
-    """Wraps the whole application, errors included, in CORS with exact origins.
+    """Wraps the whole application, errors included, in CORS with exact origins, and in headers for browsers.
 
-    :param origins: as of :class:`Origins`.
     :param refusal: what answers a request from anywhere else.
     """
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...] | None, refusal: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: Origins, refusal: ASGIApp) -> None:
         self._app = app
+        self._origins = origins
         self._refusal = refusal
-        self._cors = CORSMiddleware(
-            app,
-            allow_origins=origins or (),
-            allow_origin_regex=_THIS_MACHINE if origins is None else None,
-            allow_methods=("GET", "POST", "OPTIONS"),
-            # an allowed origin may send any header: the hooks' own (X-Run-Id, x-byok-…) and what the application adds
-            allow_headers=("*",),
-            allow_credentials=True,
-            expose_headers=("X-Run-Id", "Retry-After"),
-        )
-        self._origins = Origins(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        headers = dict(scope["headers"]) if scope["type"] in ("http", "websocket") else {}
-        origin, host = headers.get(b"origin"), headers.get(b"host", b"").decode("latin-1")
-        if origin is None or self._origins.own(origin.decode("latin-1"), host):
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif self._origins.listed(origin.decode("latin-1")):
-            await self._cors(scope, receive, send)
-        else:
-            await self._refusal(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        origin, host = headers.get(b"origin"), headers.get(b"host", b"").decode("latin-1")
+        app = self._app
+        added = [*SECURITY_HEADERS, _VARY]
+        if origin is not None and not self._origins.own(origin.decode("latin-1"), host):
+            if self._origins.listed(origin.decode("latin-1")):
+                added += [
+                    (b"access-control-allow-origin", origin),
+                    (b"access-control-allow-credentials", b"true"),
+                    (b"access-control-expose-headers", _EXPOSED),
+                ]
+                if scope.get("method") == "OPTIONS" and b"access-control-request-method" in headers:
+                    app = _Preflight(headers)
+            else:
+                app = self._refusal
+        await app(scope, receive, with_headers(send, added))
+
+
+class _Preflight:
+    """Answers a browser that asks whether a page may ask."""
+
+    def __init__(self, headers: Mapping[bytes, bytes]) -> None:
+        asked = headers.get(b"access-control-request-headers", b"")
+        self._headers = [
+            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-max-age", _PREFLIGHT_SECONDS),
+            (b"content-length", b"0"),
+        ]
+        # an allowed origin may send any header: the hooks' own (X-Run-Id, x-byok-…) and what the application adds
+        if _NAMES.fullmatch(asked):
+            self._headers.append((b"access-control-allow-headers", asked))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": b""})

@@ -1,5 +1,7 @@
 """Who is asking, and what they may."""
 
+import time
+
 import msgspec
 
 
@@ -30,6 +32,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     scopes: Scopes = Scopes()
     expires: float | None = None
     """Unix time after which this is no longer true."""
+
+    @property
+    def expired(self) -> bool:
+        """Whether that time has come."""
+        return self.expires is not None and time.time() >= self.expires
 
 
 ANONYMOUS = Principal(name="")

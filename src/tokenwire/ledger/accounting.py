@@ -148,6 +148,8 @@ class Accounting:
         account = RunAccount(opening, charge, self._begin, self._spawn)
         await charge.take()
         try:
+            if self._openings is not None:  # before the model is asked: a process that dies has no time to do it later
+                await self._openings.keep(info.key, opening)
             yield account
         finally:
             if account.run is None:
@@ -158,8 +160,6 @@ class Accounting:
         self._live[key] = account
         if self._renewals is None:
             self._renewals = asyncio.get_running_loop().create_task(self._renew())
-        if self._openings is not None:
-            account.kept = self._spawn(self._openings.keep(key, account.opening))
         return self._meters[key]
 
     def _forget(self, key: str) -> RunAccount | None:
@@ -170,8 +170,6 @@ class Accounting:
         return account
 
     async def _conclude(self, account: RunAccount | None, outcome: Outcome) -> None:
-        if account is not None and account.kept is not None:
-            await account.kept
         kept = None if self._openings is None else await self._openings.take(outcome.run.key)
         opening = kept if account is None else account.opening
         told = account.meter.told if account is not None else await _told(outcome)
@@ -188,14 +186,17 @@ class Accounting:
             await self._write(row(outcome, opening, used_, cost, first_token))
 
     async def _write(self, entry: Entry) -> None:
-        for wait in _WRITE_SECONDS:
-            try:
-                await self.accounts.write(entry)
-            except AccountsAway:
+        written = False
+        try:
+            for wait in _WRITE_SECONDS:
+                with contextlib.suppress(AccountsAway):
+                    await self.accounts.write(entry)
+                    written = True
+                    return
                 await asyncio.sleep(wait)
-            else:
-                return
-        logger.error("a row of the ledger is lost: %s", msgspec.json.encode(entry).decode())
+        finally:  # also where this process must not wait any longer
+            if not written:
+                logger.error("a row of the ledger is lost: %s", msgspec.json.encode(entry).decode())
 
     async def _renew(self) -> None:
         """Holds the slots of the runs under way, and lets go of those whose end was another process's to tell."""

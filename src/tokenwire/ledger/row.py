@@ -15,7 +15,6 @@ _OURS = frozenset(
         Code.abandoned,
         Code.answer_too_long,
         Code.budget_exhausted,
-        Code.internal,
         Code.producer_lost,
         Code.shutting_down,
         Code.store_unavailable,

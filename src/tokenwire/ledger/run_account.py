@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 
 from ..accounts.contract import AccountsAway
 from ..errors import Code, Failure
+from ..observe.limits import limits_hit
 from ..runs.run import Run, Source
 from .charge import Charge
 from .meter import Meter
@@ -24,9 +25,6 @@ class RunAccount:
     :param begin: told when the run begins; gives the meter of its events.
     :param spawn: runs a task.
     """
-
-    kept: asyncio.Task[None] | None = None
-    """Keeps the opening."""
 
     def __init__(
         self, opening: Opening, charge: Charge, begin: Callable[["RunAccount", Run], Meter], spawn: Spawn
@@ -98,9 +96,9 @@ class RunAccount:
             self._source.let_go()
             self._watch()
             return
-        self._refusal = self._refusal or Failure(
-            Code.budget_exhausted, "The answer was stopped: the budget is used up."
-        )
+        if self._refusal is None:
+            limits_hit(Code.budget_exhausted)
+            self._refusal = Failure(Code.budget_exhausted, "The answer was stopped: the budget is used up.")
         # what is paid for may still be told
         self.meter.alert(self.charge.reserved, self._stop)
 

@@ -16,7 +16,7 @@ from typing import Literal
 from ..runs.log import RunInfo
 from .content import Content
 from .redaction import FAILED, redact
-from .request import current_request
+from .request import beginning_of, current_request
 from .trouble import told
 
 LogFormat = Literal["text", "json"]
@@ -112,14 +112,11 @@ def _uncaught(kind: type[BaseException], error: BaseException | None, trace: Tra
 
 def _fields(record: logging.LogRecord) -> dict[str, str]:
     run = getattr(record, "run", None)
-    request = current_request()
     fields: dict[str, str] = {}
     if isinstance(run, RunInfo):
-        fields |= {"run": run.run_id, "thread": run.thread_id, "principal": run.principal}
-    elif request is not None:
-        fields["principal"] = request.principal
-    if request is not None:
-        fields["request"] = request.id
+        fields = {"run": run.run_id, "thread": run.thread_id, "principal": run.principal, "request": beginning_of(run)}
+    elif (request := current_request()) is not None:
+        fields = {"principal": request.principal, "request": request.id}
     return {name: value for name, value in fields.items() if value}
 
 

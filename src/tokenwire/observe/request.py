@@ -5,11 +5,16 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextvars import ContextVar
+from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..runs.log import RunInfo
+
 HEADER = b"x-request-id"
 
+# not by context: a model's connection is opened for one request, carries many, and calls back in the first one's
+_requests: WeakKeyDictionary[RunInfo, str] = WeakKeyDictionary()
 _SANE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
@@ -50,6 +55,18 @@ def identified(principal: str) -> None:
     request = _current.get()
     if request is not None:
         request.principal = principal
+
+
+def began(run: RunInfo) -> None:
+    """Says that the request that is under way begins a run, if nobody has begun it before."""
+    request = _current.get()
+    if request is not None:
+        _requests.setdefault(run, request.id)
+
+
+def beginning_of(run: RunInfo) -> str:
+    """The id of the request that began a run here; empty where that is not known."""
+    return _requests.get(run, "")
 
 
 def id_headers() -> list[tuple[bytes, bytes]]:

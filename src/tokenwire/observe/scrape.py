@@ -62,7 +62,9 @@ class Page:
                         reuse_port=self._peers is not None,  # each worker listens, and is asked for all of them
                     )
                 except OSError as error:
-                    raise ConfigError(f"metrics.port: {self._config.port} cannot be had: {error.strerror}") from None
+                    raise ConfigError(
+                        f"metrics.port: {self._config.port} cannot be had: {os.strerror(error.errno or 0)}"
+                    ) from None
                 await stack.enter_async_context(server)
                 host, port = server.sockets[0].getsockname()[:2]
                 logger.info("metrics at http://%s:%d%s", host, port, PATH)

@@ -11,7 +11,7 @@ from .. import events
 from ..errors import UpstreamFailure
 from .answer import SseFraming, StreamParser
 from .anthropic_turns import REDACTED, system, tools, turns
-from .base import Answer, Effort, HttpCall, Prompt, Target, sealed
+from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers, sealed
 from .refusal import read_error, read_refusal
 
 DEFAULT_MAX_TOKENS = 32_000
@@ -64,12 +64,10 @@ class Anthropic:
         quirks = target.quirks
         url = target.base_url + (quirks.path or "/v1/messages") + (f"?{quirks.query}" if quirks.query else "")
         headers = {"content-type": "application/json", "accept": "text/event-stream", "anthropic-version": _VERSION}
-        if target.key is not None:
-            own = quirks.key_header == "authorization"  # what a provider has that says nothing of keys
-            headers["x-api-key" if own else quirks.key_header] = target.key.reveal()
+        headers |= key_headers(target, "x-api-key")
         return HttpCall("POST", url, headers, msgspec.json.encode(body))
 
-    def parser(self, message_id: str) -> "MessagesParser":
+    def parser(self, message_id: str, quirks: Quirks = PLAIN) -> "MessagesParser":  # noqa: ARG002
         """See :class:`MessagesParser`."""
         return MessagesParser(message_id)
 

@@ -28,17 +28,25 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     """Where a provider departs from the API it speaks otherwise. Data: a codec reads what concerns it."""
 
-    key_header: str = "authorization"
-    """The header that carries the key: ``authorization`` (as a bearer token), ``api-key`` …"""
+    key_header: str | None = None
+    """The header that carries the key: ``authorization`` (as a bearer token), ``api-key`` …; ``None`` for the API's."""
     path: str | None = None
     """Follows the base URL in place of the API's own path."""
     query: str = ""
     """Follows the path, after ``?``."""
     max_tokens_field: str = "max_tokens"
-    reasoning_field: Literal["reasoning_effort", "reasoning", "none"] = "none"
+    reasoning_field: Literal["reasoning_effort", "reasoning", "thinking", "none"] = "none"
     """How a chat completion is told how much to think."""
+    reasoning_back: bool = False
+    """Whether it wants back what the model thought, as ``reasoning_content``."""
+    call_id_length: int | None = None
+    """The ids of tool calls are of so many letters and digits, and no others are taken."""
     stream_options: bool = True
     """Whether it knows ``stream_options``, and so reports usage."""
+
+
+PLAIN = Quirks()
+"""Of a provider that departs in nothing."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +62,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """As the upstream knows it."""
     base_url: str
     key: Secret | None = None
-    quirks: Quirks = Quirks()
+    needs_key: bool = False
+    """Whether it is asked only with a key that the request brings."""
+    quirks: Quirks = PLAIN
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning: Effort | None = None
@@ -103,6 +113,18 @@ class Answer(NamedTuple):
     usage: events.Usage | None
 
 
+def key_headers(target: Target, own: str) -> dict[str, str]:
+    """The header that carries the target's key, if it has one.
+
+    :param own: the header that the API has for it.
+    """
+    if target.key is None:
+        return {}
+    header = target.quirks.key_header or own
+    key = target.key.reveal()
+    return {header: f"Bearer {key}" if header == "authorization" else key}
+
+
 def sealed(api: Api, value: str) -> str:
     """A provider's signature as clients carry it: marked, so that it never goes to a provider it is not of."""
     return f"{api}:{value}"
@@ -147,7 +169,7 @@ class Provider(Protocol):
         in silence, the model would answer about something it has not seen.
         """
 
-    def parser(self, message_id: str) -> Parser:
+    def parser(self, message_id: str, quirks: Quirks = PLAIN) -> Parser:
         """A parser for one answer, whose text becomes the message of that id."""
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailure:

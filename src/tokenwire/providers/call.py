@@ -90,7 +90,7 @@ class ModelCall:
         del self._prompt  # not held for as long as the answer takes
         self._run = run
         self._asker: Asker | None = asker
-        self._parser = self._provider.parser(f"msg-{run.log.key[:12]}")
+        self._parser = self._provider.parser(f"msg-{run.log.key[:12]}", self.target.quirks)
         self._exchange: Exchange = self._transport.send(call._replace(connect_seconds=self._timeouts.connect), self)
         loop = asyncio.get_running_loop()
         self._silence = Silence(loop, self._silence_seconds, self._fall_silent)

@@ -14,7 +14,7 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from .answer import SseFraming, StreamParser
-from .base import Answer, Effort, HttpCall, Prompt, Target, sealed
+from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers, sealed
 from .gemini_history import SignedText, contents, signed_thought, system_instruction
 from .refusal import read_error, read_refusal
 
@@ -73,12 +73,10 @@ class Gemini:
         if "generationConfig" in params:
             body["generationConfig"] = config | params.pop("generationConfig")
         headers = {"content-type": "application/json", "accept": "text/event-stream"}
-        if target.key is not None:
-            header = target.quirks.key_header
-            headers["x-goog-api-key" if header == "authorization" else header] = target.key.reveal()
+        headers |= key_headers(target, "x-goog-api-key")
         return HttpCall("POST", _url(target), headers, _json.encode(body | params))
 
-    def parser(self, message_id: str) -> "GeminiParser":
+    def parser(self, message_id: str, quirks: Quirks = PLAIN) -> "GeminiParser":  # noqa: ARG002
         """See :class:`GeminiParser`."""
         return GeminiParser(message_id)
 

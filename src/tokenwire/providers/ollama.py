@@ -13,7 +13,7 @@ from .. import events
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message
 from .answer import StreamParser
-from .base import Answer, HttpCall, Prompt, Target
+from .base import PLAIN, Answer, HttpCall, Prompt, Quirks, Target, key_headers
 from .data_url import unwrapped
 from .lines import LineFraming
 from .refusal import read_error, read_refusal
@@ -46,14 +46,12 @@ class Ollama:
         if "options" in params:
             body["options"] = options | params.pop("options")
         headers = {"content-type": "application/json", "accept": "application/x-ndjson"}
+        headers |= key_headers(target, "authorization")
         quirks = target.quirks
-        if target.key is not None:
-            key, bearer = target.key.reveal(), quirks.key_header == "authorization"
-            headers[quirks.key_header] = f"Bearer {key}" if bearer else key
         url = target.base_url.removesuffix("/v1") + (quirks.path or "/api/chat")
         return HttpCall("POST", f"{url}?{quirks.query}" if quirks.query else url, headers, _json.encode(body | params))
 
-    def parser(self, message_id: str) -> "ChatParser":
+    def parser(self, message_id: str, quirks: Quirks = PLAIN) -> "ChatParser":  # noqa: ARG002
         """See :class:`ChatParser`."""
         return ChatParser(message_id)
 

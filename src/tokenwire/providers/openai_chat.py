@@ -12,17 +12,13 @@ import msgspec
 
 from .. import events
 from ..errors import Code, UpstreamFailure
-from ..messages import Media, Message, Reasoning, Text
 from .answer import SseFraming, StreamParser
-from .base import Answer, HttpCall, Prompt, Target
-from .data_url import unwrapped
+from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers
+from .openai_chat_history import REASONING, rows
 from .refusal import read_error, read_refusal
 from .tool_calls import Fragment, Function, ToolCalls
 
 _json = msgspec.json.Encoder()
-
-
-_AUDIO_FORMATS = {"mpeg": "mp3", "wave": "wav"}
 
 _FINISH_REASONS: dict[str, events.FinishReason] = {
     "stop": "stop",
@@ -46,7 +42,7 @@ class OpenAIChat:
         quirks = target.quirks
         body: dict[str, Any] = {
             "model": target.model,
-            "messages": [row for message in prompt.messages if (row := _row(message)) is not None],
+            "messages": rows(prompt.messages, quirks),
             "stream": True,
         }
         if quirks.stream_options:
@@ -56,25 +52,33 @@ class OpenAIChat:
         if prompt.max_tokens is not None:
             body[quirks.max_tokens_field] = prompt.max_tokens
         if target.reasoning is not None:
-            effort = "none" if target.reasoning == "off" else target.reasoning
-            if quirks.reasoning_field == "reasoning_effort":
-                body["reasoning_effort"] = effort
-            elif quirks.reasoning_field == "reasoning":
-                body["reasoning"] = {"effort": effort}
+            body |= _thinking(target.reasoning, quirks)
         headers = {"content-type": "application/json", "accept": "text/event-stream"}
-        if target.key is not None:
-            key = target.key.reveal()
-            headers[quirks.key_header] = f"Bearer {key}" if quirks.key_header == "authorization" else key
+        headers |= key_headers(target, "authorization")
         url = target.base_url + (quirks.path or "/chat/completions") + (f"?{quirks.query}" if quirks.query else "")
         return HttpCall("POST", url, headers, _json.encode(body | target.params))
 
-    def parser(self, message_id: str) -> "ChatParser":
+    def parser(self, message_id: str, quirks: Quirks = PLAIN) -> "ChatParser":
         """See :class:`ChatParser`."""
-        return ChatParser(message_id)
+        return ChatParser(message_id, quirks)
 
     def refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamFailure:
         """See :func:`.refusal.read_refusal`."""
         return read_refusal(status, headers, body)
+
+
+def _thinking(effort: Effort, quirks: Quirks) -> dict[str, Any]:
+    match quirks.reasoning_field:
+        case "reasoning_effort":
+            return {"reasoning_effort": "none" if effort == "off" else effort}
+        case "reasoning":
+            return {"reasoning": {"effort": "none" if effort == "off" else effort}}
+        case "thinking" if effort == "off":
+            return {"thinking": {"type": "disabled"}}
+        case "thinking":
+            return {"thinking": {"type": "enabled"}, "reasoning_effort": effort}
+        case "none":
+            return {}
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -128,8 +132,11 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 class ChatParser(StreamParser):
     """Reads one streamed chat completion. Complete after a finish reason, with or without ``[DONE]``."""
 
-    def __init__(self, message_id: str) -> None:
+    def __init__(self, message_id: str, quirks: Quirks = PLAIN) -> None:
         super().__init__(message_id, SseFraming())
+        self._seals = quirks.reasoning_back
+        self._thinking = False
+        """Whether there is reasoning that is not sealed yet."""
         self._calls = ToolCalls(message_id, self.narration)
         self._refused = False
         self._reason: events.FinishReason | None = None
@@ -167,7 +174,11 @@ class ChatParser(StreamParser):
 
     def _read_delta(self, delta: _Delta) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:
+            self._thinking = self._seals
             self.narration.reasoning(reasoning)
+        if self._thinking and (delta.content or delta.tool_calls):
+            self._thinking = False
+            self.narration.sign(REASONING)
         if content := delta.content:
             if isinstance(content, str):
                 self.narration.text(content)
@@ -195,52 +206,6 @@ class ChatParser(StreamParser):
         if reason == "stop":
             reason = "content_filter" if self._refused else "tool_calls" if self._calls else "stop"
         return Answer(reason, self._usage)
-
-
-def _row(message: Message) -> dict[str, Any] | None:
-    """A message in this API's shape; ``None`` where nothing of it is sent. Reasoning never is."""
-    content: str | list[dict[str, Any]]
-    if not any(isinstance(part, Media) for part in message.content):
-        content = message.text
-    else:
-        content = [_part(part) for part in message.content if not isinstance(part, Reasoning)]
-    if not content and not message.tool_calls and message.role != "tool":
-        return None
-    row: dict[str, Any] = {"role": message.role, "content": content}
-    if message.tool_call_id is not None:
-        row["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        row["content"] = content or None
-        row["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    return row
-
-
-def _part(part: Text | Media) -> dict[str, Any]:
-    """A content part (docs/wires/tanstack.md 1.6, step 5)."""
-    if isinstance(part, Text):
-        return {"type": "text", "text": part.text}
-    if part.kind == "image":
-        image = {"url": part.url or _data_url(part, "image/png")}
-        return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
-    if part.kind == "video":
-        raise UpstreamFailure(Code.unsupported_content, "This model does not take video.")
-    part = unwrapped(part)
-    if part.data is None:
-        which = "audio" if part.kind == "audio" else "documents"
-        raise UpstreamFailure(Code.unsupported_content, f"This model takes {which} as data, not by address.")
-    if part.kind == "audio":
-        kind = (part.mime_type or "audio/wav").partition("/")[2].partition(";")[0].strip().removeprefix("x-")
-        audio = {"data": part.data, "format": _AUDIO_FORMATS.get(kind, kind)}
-        return {"type": "input_audio", "input_audio": audio}
-    file = {"filename": "document", "file_data": _data_url(part, "application/pdf")}
-    return {"type": "file", "file": file}
-
-
-def _data_url(part: Media, default: str) -> str:
-    return f"data:{part.mime_type or default};base64,{part.data}"
 
 
 def _usage(reported: msgspec.Raw) -> events.Usage | None:

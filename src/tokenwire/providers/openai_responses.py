@@ -12,7 +12,7 @@ from .. import events
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message, Part, Reasoning, Text
 from .answer import SseFraming, StreamParser
-from .base import Answer, HttpCall, Prompt, Target, sealed, unsealed
+from .base import PLAIN, Answer, HttpCall, Prompt, Quirks, Target, key_headers, sealed, unsealed
 from .data_url import unwrapped
 from .refusal import read_error, read_refusal
 
@@ -46,12 +46,10 @@ class OpenAIResponses:
         quirks = target.quirks
         url = target.base_url + (quirks.path or "/responses") + (f"?{quirks.query}" if quirks.query else "")
         headers = {"content-type": "application/json", "accept": "text/event-stream"}
-        if target.key is not None:
-            bearer = "Bearer " if quirks.key_header == "authorization" else ""
-            headers[quirks.key_header] = bearer + target.key.reveal()
+        headers |= key_headers(target, "authorization")
         return HttpCall("POST", url, headers, msgspec.json.encode(body))
 
-    def parser(self, message_id: str) -> "ResponseParser":
+    def parser(self, message_id: str, quirks: Quirks = PLAIN) -> "ResponseParser":  # noqa: ARG002
         """See :class:`ResponseParser`."""
         return ResponseParser(message_id)
 

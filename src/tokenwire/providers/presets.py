@@ -34,9 +34,11 @@ PRESETS: dict[str, Preset] = {
     "mistral": Preset(
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
-        quirks=Quirks(reasoning_field="reasoning_effort", stream_options=False),
+        quirks=Quirks(reasoning_field="reasoning_effort", call_id_length=9, stream_options=False),
     ),
-    "deepseek": Preset("https://api.deepseek.com", "DEEPSEEK_API_KEY"),
+    "deepseek": Preset(
+        "https://api.deepseek.com", "DEEPSEEK_API_KEY", quirks=Quirks(reasoning_field="thinking", reasoning_back=True)
+    ),
     "xai": Preset("https://api.x.ai/v1", "XAI_API_KEY"),
     "fireworks": Preset("https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     "cerebras": Preset("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),

@@ -13,6 +13,9 @@ logger = logging.getLogger("tokenwire.routing")
 
 Status = Literal["ok", "degraded", "down"]
 
+_MOST = 10_000
+"""Targets that are not as they should be: keys that clients bring are without number, and each is a target's own."""
+
 _STATUSES: dict[str, Status] = {"closed": "ok", "half-open": "degraded", "open": "down"}
 
 
@@ -32,27 +35,28 @@ class Health:
         breaker, probe = self._of(target).ask(now, self._rule)
         if probe:
             logger.info("%s is asked to see whether it answers again", label(target))
-        self._breakers[_place(target)] = breaker
+        self._note(target, breaker)
         return probe
 
     def begin_answer(self, target: Target, *, probe: bool) -> None:
         """It begins to answer."""
         if probe:
             logger.info("%s answers again", label(target))
-        self._breakers[_place(target)] = self._of(target).begin_answer(probe=probe)
+        self._note(target, self._of(target).begin_answer(probe=probe))
 
     def finish(self, target: Target, now: float, *, probe: bool) -> None:
         """It has answered to the end."""
-        self._breakers[_place(target)] = self._of(target).finish(now, self._rule, probe=probe)
+        self._note(target, self._of(target).finish(now, self._rule, probe=probe))
 
     def leave(self, target: Target, *, probe: bool) -> None:
         """It was asked, and nobody waited for its answer."""
-        self._breakers[_place(target)] = self._of(target).leave(probe=probe)
+        self._note(target, self._of(target).leave(probe=probe))
 
     def fail(self, target: Target, failure: Failure, now: float, *, probe: bool) -> None:
         """It has failed."""
         before = self._of(target)
-        after = self._breakers[_place(target)] = before.fail(failure, now, self._rule, probe=probe)
+        after = before.fail(failure, now, self._rule, probe=probe)
+        self._note(target, after)
         if after.until is not None and after.until != before.until:
             logger.warning(
                 "%s is left alone for %.3g s after %d failures in a row, the last %s",
@@ -72,6 +76,14 @@ class Health:
         soonest = min(breakers, key=lambda breaker: breaker.until or now)
         wait = max(1, math.ceil((soonest.until or now) - now))
         return UpstreamFailure(soonest.code, detail="every target is left alone for now", retry_after=wait)
+
+    def _note(self, target: Target, breaker: Breaker) -> None:
+        place = _place(target)
+        self._breakers.pop(place, None)  # the one noted last is the last to be forgotten
+        if breaker != _HEALTHY:
+            self._breakers[place] = breaker
+            if len(self._breakers) > _MOST:
+                del self._breakers[next(iter(self._breakers))]
 
     def _of(self, target: Target) -> Breaker:
         return self._breakers.get(_place(target), _HEALTHY)

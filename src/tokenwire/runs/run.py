@@ -89,6 +89,7 @@ class Run:
         self._started = datetime.now(UTC)
         self._terminal: events.Terminal | None = None
         self._saved: int | None = None
+        self._starting = False
         self._settled = False
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -100,11 +101,13 @@ class Run:
         """
         self.log.write(self)
         self.log.append([self._encode(events.RunStarted(self.info.thread_id, self.info.run_id))])
+        self._starting = True
         try:
             self._source.start(self)
         except Exception:
             logger.exception("the source of run %s does not start", self.info.run_id, extra={"run": self.info})
             self.fail(Failure(Code.internal))
+        self._starting = False
 
     def accept(self) -> None:
         """The source has a good answer coming: from now on a failure is told in the stream."""
@@ -130,6 +133,9 @@ class Run:
 
     def fail(self, failure: Failure) -> None:
         """The answer failed; what was logged of it stays."""
+        if self._starting:  # nobody waits for its fate yet, and a refusal that nobody hears of is no status line
+            asyncio.get_running_loop().call_soon(self.fail, failure)
+            return
         if not self._settled and not self.ended:
             self.refusal = failure
         self._end(events.RunError(failure.message, failure.code, self.info.thread_id, self.info.run_id), failure.code)

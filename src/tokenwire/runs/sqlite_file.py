@@ -1,5 +1,6 @@
 """The SQLite file that everything of a server that lasts is in, opened the same way by whoever works on it."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -20,8 +21,12 @@ def open_file(path: Path) -> sqlite3.Connection:
 
     Raises :class:`StoreTrouble` for a file in a format that is not known here, and what sqlite3 and the system raise.
     """
-    # the file holds who asked for what: nobody else's business
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.is_dir():
+        raise StoreTrouble("it is a directory")
+    # made here, because it holds who asked for what, and is nobody else's business; but never opened where it is there:
+    # to close it would end every lock that this process has on it (fcntl, POSIX), and with them the write-ahead log
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     try:
         if version(db) not in range(VERSION + 1):

@@ -11,7 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,8 +20,13 @@ from ..agents.agent import Agent
 from ..agents.agents import Agents
 from ..config import Config
 from ..errors import Code, Failure, Refusal
-from ..gate.origin import OriginGate
+from ..gate.authenticator import Authenticate, Authenticator
+from ..gate.byok import with_keys
+from ..gate.host import HostGate, Hosts
+from ..gate.offer import offered_to
+from ..gate.origin import OriginGate, Origins
 from ..gate.policy import offered_models, offered_personas
+from ..gate.tickets import SECONDS as TICKET_SECONDS
 from ..ledger.opened import client_addresses, opened_accounting
 from ..middleware.stack import MiddlewareStack
 from ..observe.content_log import ContentLog
@@ -41,7 +46,8 @@ from ..wire.rais import RAIS
 from ..wire.request import Envelope
 from .chat import Chat
 from .drain import Drain
-from .identity import Authenticate
+from .openapi import Json, describe
+from .probe import Probes
 from .refusal import refusal_response
 from .socket import ChatSocket
 from .stream import EventStream
@@ -58,8 +64,6 @@ _PAGE_HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
 
@@ -73,6 +77,8 @@ class App:
     :param authenticate: says who is asking; without it nobody has to say.
     :param middleware: see :class:`tokenwire.middleware.Middleware`.
     :param page: whether there is a page to try it all.
+    :param loopback: it is known to be reached from this machine alone. Names that lead here are then somebody else's
+        or a proxy's, until the configuration says so.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class App:
         authenticate: Authenticate | None = None,
         middleware: Iterable[object] = (),
         page: bool = True,
+        loopback: bool = False,
     ) -> None:
         self.config = config
         self._agents = Agents(agents, self._model_source)
@@ -96,25 +103,33 @@ class App:
         self._drain = Drain()
         self.chat: Chat
         self.router: ModelRouter
-        router = Router(
-            routes=[
-                self._chat_route("/api/chat", SSE, detect),
-                self._chat_route("/api/chat/ndjson", NDJSON, detect),
-                self._chat_route("/api/chat/rais", SSE, lambda _: RAIS, RAIS),
-                self._chat_route("/api/chat/tanstack", SSE, detect_tanstack),
-                WebSocketRoute("/api/chat/ws", _Socket(self._converse)),
-                Route("/api/chat/runs/{run:path}/cancel", _Endpoint(post=self._cancel)),
-                Route("/models", _Endpoint(get=self._models)),
-                Route("/usage", _Endpoint(get=self._usage)),
-                Route("/healthz", _Endpoint(get=self._health, head=self._health)),
-                *([Route("/metrics", _Endpoint(get=partial(_metrics, metrics)))] if metrics is not None else []),
-                *([Route("/", _Endpoint(get=_page, head=_page)), Mount("/web", named(_Files(_WEB)))] if page else []),
-            ],
-            redirect_slashes=False,
-            default=named(refusal_response(Refusal(Code.not_found))),
-        )
+        self._probes = Probes(config.runs.heartbeat_seconds)
+        routes: list[BaseRoute] = [
+            self._chat_route("/api/chat", SSE, detect),
+            self._chat_route("/api/chat/ndjson", NDJSON, detect),
+            self._chat_route("/api/chat/rais", SSE, lambda _: RAIS, RAIS),
+            self._chat_route("/api/chat/tanstack", SSE, detect_tanstack),
+            WebSocketRoute("/api/chat/ws", _Socket(self._converse)),
+            Route("/api/chat/runs/{run:path}/cancel", _Endpoint(post=self._cancel)),
+            Route("/api/chat/ticket", _Endpoint(post=self._ticket)),
+            Route("/models", _Endpoint(get=self._models)),
+            Route("/usage", _Endpoint(get=self._usage)),
+            Route("/healthz", _Endpoint(get=self._health, head=self._health)),
+            *([Route("/metrics", _Endpoint(get=partial(_metrics, metrics)))] if metrics is not None else []),
+            *([Route("/", _Endpoint(get=_page, head=_page)), Mount("/web", named(_Files(_WEB)))] if page else []),
+        ]
+        if config.server.openapi:
+            served = {route.path_format for route in routes if isinstance(route, Route)}
+            routes.append(Route("/openapi.json", _Endpoint(get=partial(_description, describe(served)))))
+        router = Router(routes, redirect_slashes=False, default=named(refusal_response(Refusal(Code.not_found))))
+        hosts = Hosts(config.server.hosts, any_name=config.origins is not None and not loopback)
+        self._origins = Origins(config.origins, hosts)
+        guarded = bool(config.server.hosts) or (loopback and not config.auth.configured)
+        unknown = Refusal(Code.forbidden_origin, "By this name nothing is served here: see [server] hosts.")
         self._asgi: ASGIApp = OriginGate(
-            router, config.origins, named(refusal_response(Refusal(Code.forbidden_origin)))
+            HostGate(router, hosts, named(refusal_response(unknown))) if guarded else router,
+            self._origins,
+            named(refusal_response(Refusal(Code.forbidden_origin))),
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,13 +205,14 @@ class App:
                 breaker_seconds=runs.breaker_seconds,
                 watch=self._telemetry.watch,
             )
+            authenticator = await Authenticator.open(config.auth, config.store, self._origins, self._authenticate)
             self.chat = Chat(
                 config,
                 self.engine,
                 self.router,
                 self._agents,
                 self._drain,
-                self._authenticate,
+                authenticator,
                 self._middleware,
                 self._telemetry,
                 accounting,
@@ -207,6 +223,7 @@ class App:
                     yield
             finally:
                 await self.engine.close()
+                await authenticator.close()
                 await self._agents.close()
                 await transport.close()
 
@@ -214,7 +231,7 @@ class App:
         model = self.config.models.get(name)
         if model is None or not model.choices:
             raise LookupError(f"there is no [models.{name}]")
-        return self.router.source(model, prompt)
+        return self.router.source(with_keys(model, {}), prompt)
 
     def _chat_route(
         self, path: str, framing: Framing, detect: Callable[[Envelope], Wire], wire: Wire | None = None
@@ -235,8 +252,13 @@ class App:
     async def _cancel(self, request: Request) -> ASGIApp:
         return await self.chat.cancel(request, request.path_params["run"])
 
-    async def _health(self, _: Request) -> ASGIApp:
+    async def _health(self, request: Request) -> ASGIApp:
         leaving = self._drain.leaving
+        if "stream" in request.query_params and request.method == "GET" and not leaving:
+            try:
+                return self._probes.answer(request)
+            except Refusal as refusal:
+                return refusal_response(refusal)
         return JSONResponse(
             {"status": "leaving" if leaving else "ok"}, 503 if leaving else 200, headers={"cache-control": "no-store"}
         )
@@ -246,17 +268,25 @@ class App:
             principal = await self.chat.identify(request.scope)
             if self._accounts is None:
                 raise Refusal(Code.not_found)
-            return await usage_response(self._accounts, principal, request.query_params)
+            return await usage_response(self._accounts, principal.name, request.query_params)
         except Failure as failure:
             return refusal_response(failure)
+
+    async def _ticket(self, request: Request) -> ASGIApp:
+        """What opens one WebSocket in the name of who is asking."""
+        try:
+            ticket = await self.chat.authenticator.ticket(await self.chat.identify(request.scope))
+        except Failure as failure:
+            return refusal_response(failure)
+        return JSONResponse({"ticket": ticket, "expiresIn": TICKET_SECONDS}, headers={"cache-control": "no-store"})
 
     async def _models(self, request: Request) -> ASGIApp:
         """What a request may ask for."""
         try:
-            await self.chat.identify(request.scope)
+            principal = await self.chat.identify(request.scope)
         except Failure as failure:
             return refusal_response(failure)
-        config = self.config
+        config = offered_to(self.config, principal.scopes)
         personas = [
             {"name": persona.name, "description": persona.description, "greeting": persona.greeting}
             for persona in offered_personas(config)
@@ -276,6 +306,10 @@ async def _metrics(page: "Page", request: Request) -> ASGIApp:
     asked = request.headers
     status, content_type, body = await page.get(asked.get("accept", ""), asked.get("authorization", ""))
     return Response(body, status, {"cache-control": "no-store", "content-type": content_type})
+
+
+async def _description(document: Json, _: Request) -> ASGIApp:
+    return JSONResponse(document, headers={"cache-control": "no-cache"})
 
 
 async def _page(_: Request) -> ASGIApp:

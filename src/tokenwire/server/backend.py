@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from ..agents.agent import Agent, AgentFunction, checked
 from ..config import Config, load
 from ..config.load import File, read, resolve, tables
+from ..gate.authenticator import Authenticate
 from .app import App
-from .identity import Authenticate
 from .response import AnyRequest, AnySource, FramingName, WireName, respond
 
 logger = logging.getLogger("tokenwire.server")

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,14 +16,19 @@ from ..agents.agents import Agents
 from ..config import Config
 from ..errors import Code, Failure, Refusal
 from ..gate.admission import Asker
+from ..gate.authenticator import Authenticator
+from ..gate.byok import brought_keys, with_keys
 from ..gate.client_address import ClientAddresses
-from ..gate.limits import check_body, check_conversation
+from ..gate.key_watch import key_ended
+from ..gate.limits import check_body, check_conversation, check_tools
+from ..gate.media_urls import MediaUrls
+from ..gate.offer import offered_to
 from ..gate.policy import decide
 from ..gate.principal import Principal
 from ..gate.question import Question
 from ..ledger.accounting import Accounting, Begun
 from ..middleware.stack import MiddlewareStack
-from ..observe.request import identified
+from ..observe.request import began, identified
 from ..observe.telemetry import Following, Telemetry
 from ..routing.router import ModelRouter
 from ..runs.audience import Audience
@@ -37,7 +43,6 @@ from ..wire.tanstack import TANSTACK
 from .body import read_body
 from .drain import Drain
 from .ending import parting
-from .identity import Authenticate, identify
 from .refusal import refusal_response
 from .stream import EventStream
 
@@ -59,7 +64,7 @@ class Chat:
         router: ModelRouter,
         agents: Agents,
         drain: Drain,
-        authenticate: Authenticate | None,
+        authenticator: Authenticator,
         middleware: MiddlewareStack,
         telemetry: Telemetry,
         accounting: Accounting | None,
@@ -74,17 +79,22 @@ class Chat:
         self._router = router
         self._agents = agents
         self.drain = drain
-        self._authenticate = authenticate
+        self.authenticator = authenticator
+        self._media_urls = MediaUrls(config.policy.media_urls)
 
     @property
     def heartbeat(self) -> float:
         """Seconds of silence after which a connection gets a heartbeat."""
         return self._config.runs.heartbeat_seconds
 
-    async def identify(self, scope: Scope) -> str:
-        """Who is asking. Raises :class:`Refusal` (``unauthenticated``)."""
-        principal = await identify(self._authenticate, scope)
-        identified(principal)
+    async def identify(self, scope: Scope, token: str | None = None) -> Principal:
+        """Who is asking, on a connection that is opened or by a token that came on it later.
+
+        Raises as :meth:`.Authenticator.identify`.
+        """
+        asks = self.authenticator.identify(scope) if token is None else self.authenticator.identify_by(token, scope)
+        principal = await asks
+        identified(principal.name)
         return principal
 
     async def ask(
@@ -107,17 +117,16 @@ class Chat:
             body = await read_body(request.stream(), limit=limits.body_bytes, seconds=limits.body_seconds)
             envelope = self.read(body)
             wire = detect(envelope)
-            if principal is None:
-                principal = await self.identify(request.scope)
+            asker = await self._asker(principal, request.scope)
             if last := request.headers.get("last-event-id"):
                 # decided before the messages are looked at: the model is not asked again (docs/wires/tanstack.md 5.2)
-                return await self._resume(principal, last, None, wire, framing)
-            log, headers = await self.start(principal, self.address(request.scope), envelope, wire, route, agent)
+                return await self._resume(asker, last, None, wire, framing)
+            log, headers = await self.start(asker, request.scope, envelope, wire, route, agent)
             run = self._engine.live(log)
             failure = await run.settle(ADMISSION_SECONDS) if run is not None else None
             if failure is not None:
                 return refusal_response(failure, wire)
-            return self._follow(log, 0, wire, framing, "ask", headers)
+            return self._follow(asker, log, 0, wire, framing, "ask", headers)
         except Failure as failure:
             return refusal_response(failure, wire)
         except ClientDisconnect:
@@ -132,20 +141,18 @@ class Chat:
         """
         offset = request.headers.get("last-event-id") or request.query_params.get("offset")
         try:
-            if principal is None:
-                principal = await self.identify(request.scope)
+            asker = await self._asker(principal, request.scope)
             if not offset:
                 raise Refusal(Code.no_offset)
-            return await self._resume(principal, offset, request.query_params.get("runId"), wire, framing)
+            return await self._resume(asker, offset, request.query_params.get("runId"), wire, framing)
         except Failure as failure:
             return refusal_response(failure, wire or TANSTACK)
 
     async def cancel(self, request: Request, run_id: str, *, principal: str | None = None) -> ASGIApp:
         """``POST …/runs/{run}/cancel``: stops a run at once. Idempotent."""
         try:
-            if principal is None:
-                principal = await self.identify(request.scope)
-            stopped = await self.stop(principal, run_id)
+            asker = await self._asker(principal, request.scope)
+            stopped = await self.stop(asker.name, run_id)
         except Failure as failure:
             return refusal_response(failure)
         return JSONResponse({"runId": run_id, "cancelled": stopped})
@@ -153,7 +160,9 @@ class Chat:
     def read(self, body: bytes) -> Envelope:
         """The envelope of a request. Raises :class:`Refusal`."""
         check_body(body, self._config.limits)
-        return decode_envelope(body)
+        envelope = decode_envelope(body)
+        check_tools(bytes(envelope.tools), self._config.limits)
+        return envelope
 
     def address(self, scope: Scope) -> str:
         """From where a connection is, as limits count it; nothing where they do not."""
@@ -162,11 +171,11 @@ class Chat:
         return self._addresses.of((scope.get("client") or (None,))[0], scope["headers"])
 
     async def start(
-        self, principal: str, address: str, envelope: Envelope, wire: Wire, route: str, agent: Agent | None = None
+        self, principal: Principal, scope: Scope, envelope: Envelope, wire: Wire, route: str, agent: Agent | None = None
     ) -> Begun:
         """The log of the run that a body asks for, which is started if it is new.
 
-        :param address: from where it is asked.
+        :param scope: of the connection it is asked on.
         :param route: the path it was asked at.
         :param agent: answers, whatever model is asked for.
 
@@ -176,30 +185,41 @@ class Chat:
             raise Refusal(Code.not_found)
         request = _parse(wire, envelope, self._config.limits.messages)
         check_conversation(request.messages, self._config.limits)
+        keys = brought_keys(scope["headers"], self._config.byok.providers)
+        await self._media_urls.check(request.messages)
         info = RunInfo(
-            principal=principal,
+            principal=principal.name,
             thread_id=request.thread_id or f"thread-{secrets.token_urlsafe(12)}",
             run_id=request.run_id or f"run-{secrets.token_urlsafe(16)}",
             wire=wire.name,
             trace=self._telemetry.place(),
         )
+        began(info)
         question = await self._middleware.request(Question(info, request.messages, request.options))
-        config = self._config if agent is None else _offering(agent, self._config)
+        config = offered_to(self._config, principal.scopes)
+        if agent is not None:
+            config = _offering(agent, config)
+        elif not config.models:
+            raise Refusal(Code.refused_choice)
         grant = decide(config, question)
         agent = agent or self._agents.get(grant.model.name)
         source: Source
         if agent is None:
-            source = self._router.source(grant.model, grant.prompt)
+            model = with_keys(grant.model, keys)
+            source = self._router.source(model, grant.prompt)
         else:
+            model = agent.model
             source = self._agents.source(agent, question, grant.prompt, _data(envelope))
         grace = self._config.disconnect.grace(wire.name, route)
-        model = grant.model if agent is None else agent.model
         if self._accounting is None:
             begun = Begun(await self._engine.start(info, grace, source, model=model.name), {})
         else:
-            asker = Asker(Principal(name=principal), address)
+            asker = Asker(principal, self.address(scope))
             begun = await self._accounting.start(self._engine, info, asker, model, grant.prompt, grace, source)
         self._check_room(begun.log)
+        run = self._engine.live(begun.log)
+        if run is not None:
+            self.authenticator.watch.hold(principal, partial(run.abandon, key_ended()), over=lambda: run.ended)
         return begun
 
     async def find(self, principal: str, offset: str, run_id: str | None) -> tuple[Log, int] | None:
@@ -226,6 +246,10 @@ class Chat:
         """Who looks on while a connection follows a log, because it asks, joins or resumes; ``None`` for nobody."""
         return self._telemetry.follow(log, how)
 
+    async def _asker(self, principal: str | None, scope: Scope) -> Principal:
+        """Who is asking, where it was not said."""
+        return await self.identify(scope) if principal is None else Principal(name=principal)
+
     def audience(self, log: Log) -> Audience | None:
         """The audience of the run that writes this log, where it is under way in this process."""
         run = self._engine.live(log)
@@ -236,9 +260,9 @@ class Chat:
             raise Refusal(Code.overloaded, "This answer has too many readers. Try again in a moment.")
 
     async def _resume(
-        self, principal: str, offset: str, run_id: str | None, wire: Wire | None, framing: Framing
+        self, asker: Principal, offset: str, run_id: str | None, wire: Wire | None, framing: Framing
     ) -> ASGIApp:
-        found = await self.find(principal, offset, run_id)
+        found = await self.find(asker.name, offset, run_id)
         if found is None:
             if wire is not None and not wire.repeats_terminal:
                 return Response(status_code=204)
@@ -247,10 +271,11 @@ class Chat:
         wire = wire or WIRES[log.info.wire]
         if log.closed and after == log.length and not wire.repeats_terminal:
             return Response(status_code=204)
-        return self._follow(log, after, wire, framing, manner(offset))
+        return self._follow(asker, log, after, wire, framing, manner(offset))
 
     def _follow(
         self,
+        asker: Principal,
         log: Log,
         after: int,
         wire: Wire,
@@ -269,6 +294,7 @@ class Chat:
             audience=self.audience(log),
             parting=parting(log, after, encoder),
             headers=headers,
+            hold=partial(self.authenticator.watch.hold, asker),
             follow=lambda: self.following(log, how),
         )
 

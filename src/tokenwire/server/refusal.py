@@ -14,6 +14,8 @@ def refusal_response(failure: Failure, wire: Wire = TANSTACK) -> Response:
     headers.update(failure.headers)
     if failure.retry_after is not None:
         headers["retry-after"] = str(failure.retry_after)
+    if failure.code is Code.unauthenticated:
+        headers["www-authenticate"] = "Bearer"
     if failure.code in (Code.request_too_large, Code.request_timeout):
         headers["connection"] = "close"  # the rest of the body is not worth reading
     return Response(body, failure.status, headers, content_type)

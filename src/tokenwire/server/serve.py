@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import gc
+import ipaddress
 import logging
 import signal
 import socket
@@ -32,7 +33,8 @@ def serve(config: Config, listener: socket.socket, *, on_ready: Callable[[], Non
     :param shared: others may listen at the same address, each on a socket of its own.
     :raises ConfigError: when something that the configuration names cannot be started.
     """
-    app = App(config)
+    address = ipaddress.ip_address(listener.getsockname()[0].partition("%")[0])
+    app = App(config, loopback=address.is_loopback)
     settings = uvicorn.Config(
         app,
         http=HttpProtocol,

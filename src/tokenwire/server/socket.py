@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from starlette.datastructures import QueryParams
 from starlette.types import Message, Receive, Scope, Send
 
 from ..errors import Code, Failure, Refusal
+from ..gate.credentials import MAX_CREDENTIAL, chosen_subprotocol
+from ..gate.principal import Principal
 from ..runs.log import Log
 from ..wire.base import WEBSOCKET, Encoder, Wire
 from ..wire.detect import WIRES, detect
@@ -21,9 +24,12 @@ from .turn import INTERNAL_ERROR, SERVICE_RESTART, Turn
 logger = logging.getLogger("tokenwire.server")
 
 IDLE_SECONDS = 300.0
+AUTH_SECONDS = 10.0
+"""For the first frame, where it has to say who is asking."""
 MAX_RUNS = 16
 """Runs that one socket may follow at once."""
 
+_MAX_AUTH = 2 * MAX_CREDENTIAL
 _NORMAL, _NOT_JSON, _POLICY, _UNAUTHENTICATED = 1000, 1007, 1008, 4401
 
 
@@ -33,6 +39,8 @@ class ChatSocket:
     Opened with an ``offset`` it replays one run and closes. Otherwise each text frame is a question, in the wire that
     the first one speaks, or the abort of a run that is followed here. The newest TanStack client asks many questions
     on one socket; the others know its end by its close, so theirs is closed after their answer.
+
+    Who is asking may be said in the first frame, ``{"type": "auth", "token": …}``, and said again in any later one.
 
     A closed socket is a reader who left, nothing more: what becomes of the run is its audience's affair.
     """
@@ -45,12 +53,14 @@ class ChatSocket:
         self._receive = receive
         self._send = send
         self._idle_seconds = idle_seconds
-        self._principal: str
-        self._address: str
+        self._scope: Scope
+        self._principal: Principal
+        self._let_go: Callable[[], None] = lambda: None
         self._wire: Wire | None = None
         self._replays = False
         self._turns: dict[str, Turn] = {}
         self._moved: asyncio.Task[None] | None = None
+        self._parting: asyncio.Task[None] | None = None
         # first come, first served: on a slow connection the runs take turns, frame by frame
         self._writing = asyncio.Lock()
 
@@ -58,15 +68,16 @@ class ChatSocket:
         """Accepts, unless nobody we know is asking, and stays until the end. Nothing of it is left running then."""
         try:
             await self._receive()
-            self._address = self._chat.address(scope)
+            self._scope = scope
             try:
-                self._principal = await self._chat.identify(scope)
-            except Failure as failure:
-                known = failure.code is not Code.unauthenticated
-                await self._close(_POLICY if known else _UNAUTHENTICATED, failure.code)
+                known = await self._known()
+                subprotocol = chosen_subprotocol(scope["subprotocols"])
+                await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+                if not known and not await self._introduced():
+                    return
+            except _Unanswerable as unknown:
+                await self._close(unknown.code, unknown.reason)
                 return
-            # a browser that offers subprotocols takes the connection for failed where none of them is chosen
-            await self._send({"type": "websocket.accept", "subprotocol": next(iter(scope["subprotocols"]), None)})
             self._chat.drain.watch(self._move_on)
             query = QueryParams(scope["query_string"])
             if "offset" in query:
@@ -81,8 +92,63 @@ class ChatSocket:
             logger.exception("a socket failed")
             await self._close(INTERNAL_ERROR, Code.internal)
         finally:
+            self._let_go()
             self._chat.drain.unwatch(self._move_on)
             await asyncio.gather(*(turn.cut() for turn in self._turns.values()), return_exceptions=True)
+
+    async def _identify(self, token: str | None = None) -> None:
+        """Finds out who is asking.
+
+        :raises _Unanswerable: where that is nobody, or somebody else than is being answered.
+        """
+        try:
+            principal = await self._chat.identify(self._scope, token)
+        except Failure as failure:
+            known = failure.code is not Code.unauthenticated
+            raise _Unanswerable(_POLICY if known else _UNAUTHENTICATED, failure.code) from None
+        if self._turns and principal.name != self._principal.name:
+            raise _Unanswerable(_UNAUTHENTICATED, Code.unauthenticated)
+        self._let_go()
+        self._principal = principal
+        self._let_go = self._chat.authenticator.watch.hold(principal, self._dismiss)
+
+    async def _known(self) -> bool:
+        """Whether the connection itself says who is asking. Else its first frame may.
+
+        :raises _Unanswerable: where it may not.
+        """
+        try:
+            await self._identify()
+        except _Unanswerable as unknown:
+            if unknown.code != _UNAUTHENTICATED or not self._chat.authenticator.may_say_later(self._scope):
+                raise
+            return False
+        return True
+
+    async def _introduced(self) -> bool:
+        """Whether the first frame says who is asking; false where the connection is gone instead.
+
+        :raises _Unanswerable: where it says anything else.
+        """
+        try:
+            async with asyncio.timeout(AUTH_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise _Unanswerable(_UNAUTHENTICATED, Code.unauthenticated) from None
+        if message["type"] != "websocket.receive":
+            return False
+        frame = _content(message)
+        head = _read_head(frame) if len(frame) <= _MAX_AUTH else _Head()
+        if head.type != "auth" or not isinstance(head.token, str):
+            raise _Unanswerable(_UNAUTHENTICATED, Code.unauthenticated)
+        await self._identify(head.token)
+        return True
+
+    def _dismiss(self) -> None:
+        """Who is asking is nobody we know any more."""
+        for turn in self._turns.values():
+            turn.cut()
+        self._parting = asyncio.create_task(self._close(_UNAUTHENTICATED, Code.unauthenticated))
 
     async def _listen(self) -> None:
         while True:
@@ -104,7 +170,9 @@ class ChatSocket:
 
     async def _take(self, frame: bytes) -> None:
         head = _read_head(frame)
-        if head.type == "abort":
+        if head.type == "auth":
+            await self._identify(head.token if isinstance(head.token, str) else "")
+        elif head.type == "abort":
             await self._abort(head.run_id)
         elif not self._replays:
             await self._ask(frame, head)
@@ -119,9 +187,11 @@ class ChatSocket:
                 raise Refusal(Code.bad_request, "The request has no runId.")
             if isinstance(run_id, str) and run_id in self._turns:
                 return
+            if self._principal.expired:
+                raise Refusal(Code.unauthenticated)
             if len(self._turns) >= MAX_RUNS:
                 raise Refusal(Code.overloaded, "Too many answers at once on one connection.")
-            begun = await self._chat.start(self._principal, self._address, envelope, self._wire, self._route)
+            begun = await self._chat.start(self._principal, self._scope, envelope, self._wire, self._route)
         except Failure as failure:
             await self._refuse(failure, run_id, thread_id)
         else:
@@ -149,13 +219,13 @@ class ChatSocket:
             return
         turn.cut()
         with contextlib.suppress(Refusal):  # it ended, and was forgotten, just now
-            await self._chat.stop(self._principal, run_id)
+            await self._chat.stop(self._principal.name, run_id)
         await self._rest()
 
     async def _resume(self, offset: str, run_id: str | None) -> None:
         self._replays = True
         try:
-            found = await self._chat.find(self._principal, offset, run_id)
+            found = await self._chat.find(self._principal.name, offset, run_id)
         except Failure as failure:
             await self._close(INTERNAL_ERROR, failure.code)
             return
@@ -233,6 +303,7 @@ class _Head(msgspec.Struct, frozen=True, rename="camel"):
     type: Any = None
     run_id: Any = None
     thread_id: Any = None
+    token: Any = None
 
 
 _head_decoder = msgspec.json.Decoder(_Head)

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from starlette.types import Receive, Scope, Send
 
+from ..gate.key_watch import key_ended
 from ..observe.request import id_headers
 from ..observe.telemetry import Following
 from ..runs.audience import Audience
@@ -26,6 +28,7 @@ class EventStream:
     :param audience: of the run that writes the log, where it is under way in this process.
     :param parting: sent last, after everything.
     :param headers: further ones of the answer.
+    :param hold: is told what ends the answer, and gives what lets go of that (:meth:`.KeyWatch.hold`).
     :param follow: gives who looks on, from the moment when the log is followed.
     """
 
@@ -41,6 +44,7 @@ class EventStream:
         audience: Audience | None = None,
         parting: bytes = b"",
         headers: Mapping[str, str] = MappingProxyType({}),
+        hold: Callable[[Callable[[], None]], Callable[[], None]] = lambda _: lambda: None,
         follow: Callable[[], Following | None] = lambda: None,
     ) -> None:
         self._log = log
@@ -52,6 +56,8 @@ class EventStream:
         self._audience = audience
         self._parting = parting
         self._more_headers = headers
+        self._hold = hold
+        self._dismissed = False
         self._begin = follow
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +68,7 @@ class EventStream:
         if self._audience is not None:
             self._audience.join()
         following = self._begin()
+        let_go = self._hold(partial(self._dismiss, reader))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self._headers(scope)})
             await self._follow(reader, send if following is None else following.watching(send))
@@ -71,6 +78,7 @@ class EventStream:
             logger.info("a reader of run %s was left behind: it did not read", info.run_id, extra={"run": info})
         finally:
             watch.cancel()
+            let_go()
             self._drain.part(reader)
             reader.close()
             if following is not None:
@@ -84,6 +92,11 @@ class EventStream:
         encode, heartbeat, drain = self._encoder.encode, self._encoder.heartbeat, self._drain
         delivered = False
         while not reader.gone:
+            if self._dismissed:
+                info = self._log.info
+                told = self._encoder.tell(key_ended(), info.thread_id, info.run_id)
+                await send({"type": "http.response.body", "body": told})
+                return
             after = reader.position
             records = reader.take()
             done = reader.done
@@ -107,6 +120,11 @@ class EventStream:
                 return
             else:
                 await reader.wait()
+
+    def _dismiss(self, reader: Reader) -> None:
+        """Who reads is nobody we know any more."""
+        self._dismissed = True
+        reader.wake()
 
     def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         headers = [

@@ -63,6 +63,8 @@ class Envelope(msgspec.Struct, frozen=True, rename="camel"):
     max_tokens: Any = None
     max_tokens_snake: Any = msgspec.field(default=None, name="max_tokens")
     max_completion_tokens: Any = msgspec.field(default=None, name="max_completion_tokens")
+    tools: msgspec.Raw = msgspec.Raw(b"null")
+    """What the client declares of its own, as it came."""
 
 
 _decoder = msgspec.json.Decoder(Envelope)

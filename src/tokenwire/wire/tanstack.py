@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from .. import events
-from ..errors import Code, Failure
+from ..errors import ByokMissing, Code, Failure
 from .base import Framing, Translate
 from .history import conversation
 from .request import ChatRequest, Envelope, read_id, read_options, read_rows, top_level
@@ -158,7 +158,10 @@ def _is_blank(payload: bytes) -> bool:
 
 
 def _json_refusal(failure: Failure) -> tuple[str, bytes]:
-    return "application/json", _json.encode({"error": {"code": failure.code, "message": failure.message}})
+    error = {"code": failure.code, "message": failure.message}
+    if isinstance(failure, ByokMissing):  # of all refusals the one whose body the newest client reads
+        error |= {"type": failure.code, "provider": failure.provider}
+    return "application/json", _json.encode({"error": error})
 
 
 TANSTACK = Tanstack()

@@ -1,0 +1,173 @@
+"""What the doctor sees in a configuration, before it is served."""
+
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tokenwire.config.load import resolve, tables
+from tokenwire.doctor import store
+from tokenwire.doctor.configuration import examine
+from tokenwire.doctor.finding import Finding
+
+from ..runs.redis_server import RedisServer
+
+MODEL = {"provider": "openai-compatible", "base_url": "https://models.example/v1", "model": "m", "max_tokens": 100}
+LIMITED = {"per_principal": {"requests_per_minute": 20}}
+SECRET = "x" * 32
+
+
+def found(*, model: dict[str, Any] | None = None, env: dict[str, str] | None = None, **data: Any) -> list[Finding]:
+    """Everything that is found in a configuration."""
+    data["models"] = {"small": {**MODEL, **(model or {})}}
+    file = tables(data, "here")
+    findings = list(examine(resolve(file, env or {}, folder=Path(), origins=file.cors.origins)))
+    assert all(finding.why and finding.todo for finding in findings if finding.matters)
+    return findings
+
+
+def matters(check: str, **data: Any) -> list[str]:
+    """What should be acted on, of one check."""
+    return [finding.seen for finding in found(**data) if finding.check == check and finding.matters]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "runs.db"
+    sqlite3.connect(path).close()
+    path.chmod(0o600)
+    return path
+
+
+def test_a_careful_configuration_needs_nothing(file: Path) -> None:
+    findings = found(
+        store=f"sqlite:///{file}",
+        auth={"keys": True},
+        rates=LIMITED,
+        cors={"origins": ["https://app.example"]},
+        server={"hosts": ["chat.example"]},
+        runs={"drain_seconds": 5},
+        env={"TOKENWIRE_SECRET": SECRET},
+    )
+    assert {finding.level for finding in findings} == {"ok"}
+    assert len(findings) == 7
+
+
+def test_a_key_on_an_open_road() -> None:
+    env = {"K": "sk-key"}
+    open_road = {"base_url": "http://models.example/v1", "key_env": "K"}
+    assert matters("models", model=open_road, env=env)
+    assert not matters("models", model={**open_road, "base_url": "http://127.0.0.1:1/v1"}, env=env)
+    assert not matters("models", model={**open_road, "key_env": ""}, env=env)
+
+
+def test_everybody_without_a_limit() -> None:
+    assert matters("access", auth={"anonymous": True}, rates=LIMITED)
+    assert not matters("access", auth={"anonymous": True}, rates={"per_ip": {"concurrent_runs": 2}})
+
+
+def test_somebody_without_a_limit() -> None:
+    assert matters("spending", auth={"anonymous": True})
+    assert not matters("spending", auth={"anonymous": True}, rates=LIMITED)
+    assert not matters("spending")
+
+
+def test_a_budget_that_is_forgotten(file: Path) -> None:
+    budgets = {"per_principal": {"day_tokens": 1000}}
+    assert matters("spending", budgets=budgets)
+    assert not matters("spending", budgets=budgets, store=f"sqlite:///{file}")
+
+
+def test_proxies_that_are_anybody() -> None:
+    auth = {"anonymous": True}
+    rates = {"per_ip": {"requests_per_minute": 2}}
+    assert matters("access", server={"trusted_proxies": ["0.0.0.0/0"]}, auth=auth, rates=rates)
+    assert not matters("access", server={"trusted_proxies": ["10.0.0.0/8"]}, auth=auth, rates=rates)
+
+
+def test_a_name_that_an_issuer_lets_choose(file: Path) -> None:
+    jwt = {"issuer": "i", "audience": "a", "secret_env": "S", "prefix": ""}
+    auth = {"keys": True, "jwt": jwt}
+    where = {"store": f"sqlite:///{file}", "env": {"S": SECRET}}
+    assert matters("access", auth=auth, **where)
+    assert not matters("access", auth={**auth, "jwt": {**jwt, "prefix": "jwt:"}}, **where)
+
+
+def test_metrics_for_everybody() -> None:
+    assert matters("access", metrics={"port": 9000, "host": "0.0.0.0"})
+    assert not matters("access", metrics={"port": 9000, "host": "0.0.0.0", "token_env": "T"}, env={"T": "t"})
+    assert not matters("access", metrics={"port": 9000})
+
+
+def test_an_origin_that_anybody_on_the_way_can_be() -> None:
+    assert matters("origins", cors={"origins": ["http://app.example"]})
+    assert not matters("origins", cors={"origins": ["http://localhost:5173", "https://app.example"]})
+
+
+@pytest.mark.parametrize(
+    ("runs", "mistaken"),
+    [
+        ({"drain_seconds": 60}, True),
+        ({"heartbeat_seconds": 60}, True),
+        ({"keep_seconds": 10}, True),
+        ({"drain_seconds": 26, "heartbeat_seconds": 59, "keep_seconds": 30}, False),
+    ],
+)
+def test_times_that_do_not_fit(runs: dict[str, float], mistaken: bool) -> None:
+    assert bool(matters("times", runs=runs)) == mistaken
+
+
+def test_content_that_is_written_down() -> None:
+    assert matters("privacy", log={"content": True})
+    assert matters("privacy", traces={"enabled": True, "content": True})
+    assert not matters("privacy", traces={"content": True})
+
+
+def test_a_file_that_others_can_read(file: Path) -> None:
+    assert not matters("store", store=f"sqlite:///{file}")
+    wal = file.with_name("runs.db-wal")
+    wal.touch(0o644)
+    (seen,) = matters("store", store=f"sqlite:///{file}")
+    assert "runs.db-wal" in seen
+
+
+def test_a_file_that_is_no_store(file: Path) -> None:
+    file.write_bytes(b"no database" * 100)
+    assert matters("store", store=f"sqlite:///{file}")
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert matters("store", store=f"sqlite:///{tmp_path / 'nowhere' / 'runs.db'}")
+
+
+def test_looking_makes_no_file(tmp_path: Path) -> None:
+    assert not matters("store", store=f"sqlite:///{tmp_path / 'runs.db'}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redis_that_is_there(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        assert not matters("store", store=server.url)
+
+
+def test_a_redis_that_drops_what_it_likes(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru") as server:
+        (seen,) = matters("store", store=server.url)
+    assert "allkeys-lru" in seen
+
+
+def test_a_redis_whose_clock_is_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RedisServer(tmp_path) as server:
+        monkeypatch.setattr(store, "time", SimpleNamespace(time=lambda: 0.0))
+        (seen,) = matters("store", store=server.url)
+    assert "clocks" in seen
+
+
+def test_a_redis_that_is_away_and_its_password(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        url = server.url.replace("redis://", "redis://:tell-nobody@")
+    findings = found(store=url)
+    assert [finding.check for finding in findings if finding.level == "problem"] == ["store"]
+    assert "tell-nobody" not in str(findings)
