@@ -12,7 +12,7 @@ from tokenwire import events
 from tokenwire.narration import Narration
 from tokenwire.wire.detect import WIRES
 
-from ..wire.legality import assert_legal
+from .wire.legality import assert_legal
 
 Step = tuple[Any, ...]
 """A method of the narration and its arguments."""
