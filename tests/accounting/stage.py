@@ -102,9 +102,10 @@ class Stage:
 
     async def rest(self) -> None:
         """Returns when everything that follows from what happened has happened."""
+        await asyncio.sleep(0)
         while self.accounting._tasks:
             await asyncio.gather(*self.accounting._tasks)
-        await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     async def entries(self) -> list[Entry]:
         await self.rest()

@@ -154,12 +154,12 @@ TOLD = [events.encode(events.TextMessageContent("m", "x" * 40)), events.encode(e
 
 async def test_a_dead_process_run_is_written_with_what_it_had_kept() -> None:
     openings = Openings(MemoryRecords())
-    key = RunInfo("ada", "t", "r", "rais").key
-    await openings.keep(key, Opening(key="tw_ada", model="small", target="own/up", started=1_000_000, prompt_tokens=7))
+    run = RunInfo("ada", "t", "r", "rais")
+    await openings.keep(run, Opening(key="tw_ada", model="small", target="own/up", started=1_000_000, prompt_tokens=7))
     entry = await lost_row(openings, TOLD)
     assert (entry.key, entry.model_asked, entry.outcome, entry.seconds) == ("tw_ada", "small", "lost", 10)
     assert (entry.prompt_tokens, entry.completion_tokens, entry.cost) == (7, 10, 107)
-    assert await openings.take(key) is None
+    assert await openings.take(run) is None
 
 
 async def test_a_dead_process_run_of_which_nothing_was_kept_has_a_row_as_well() -> None:

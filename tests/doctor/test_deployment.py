@@ -1,6 +1,7 @@
 """What the doctor sees of a deployment, and of what a real nginx makes of it."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from ..server import Server
 from .conftest import Proxied, findings, levels
 from .holding import holding
 
+DOCS = Path(__file__).parents[2] / "docs"
 GOOD = "proxy_http_version 1.1; proxy_set_header Connection '';"
 UPGRADE = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 BUFFERED = f"{GOOD} proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"
@@ -30,6 +32,15 @@ def test_with_nothing_in_between_all_is_well(server: Server) -> None:
 def test_a_proxy_that_lets_all_of_it_pass(proxied: Proxied) -> None:
     found = list(examine(Deployment(proxied(UPGRADE)), origin="https://app.example", slow=True))
     assert [finding for finding in found if finding.matters] == []
+
+
+def test_the_documented_proxy_lets_all_of_it_pass(proxied: Proxied) -> None:
+    block = (DOCS / "doctor.md").read_text().partition("location / {")[2].partition("}")[0]
+    (target, *lines) = block.strip().splitlines()
+    assert target.startswith("proxy_pass ")
+    found = list(examine(Deployment(proxied("\n".join(lines))), origin="https://app.example", slow=True))
+    assert [finding for finding in found if finding.matters] == []
+    assert "websocket" in {finding.check for finding in found if finding.level == "ok"}
 
 
 def test_a_proxy_that_holds_streams_back(server: Server) -> None:

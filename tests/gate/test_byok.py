@@ -185,7 +185,7 @@ def test_a_key_is_held_for_as_long_as_the_run_lasts(upstream: ThreadedUpstream) 
         upstream.say("Hi", hold=True)
         with ThreadPoolExecutor(1) as threads:
             asked = threads.submit(client.post, "/api/chat", json=RAIS.body(), headers=headers)
-            held = upstream.received(3)
+            held = upstream.received(4)
             assert holders() == 1
             held.release()
             assert RAIS.text(asked.result().content) == "Hi"

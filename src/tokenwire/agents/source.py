@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from .. import events
-from ..errors import Code, Failure
+from ..errors import Code, Failure, UpstreamFailure
+from ..observe.content import Content
 from ..runs.run import Run
 from .agent import Agent
 from .ask import Ask
@@ -122,19 +123,34 @@ class AgentSource:
 
     def _failed(self) -> None:
         if self._stopped:
-            logger.warning("the agent %s failed after it was stopped", self._agent.name, exc_info=True)
+            logger.warning(
+                "the agent %s failed after it was stopped",
+                self._agent.name,
+                exc_info=True,
+                extra={"run": self._run.info},
+            )
             return
-        logger.exception("the agent %s failed in run %s", self._agent.name, self._run.info.run_id)
+        logger.exception(
+            "the agent %s failed in run %s", self._agent.name, self._run.info.run_id, extra={"run": self._run.info}
+        )
         self._fail(Failure(Code.agent_failed))
 
     def _fail(self, failure: Failure) -> None:
         if self._stopped:
             return
         if failure.detail:
-            run_id, name = self._run.info.run_id, self._agent.name
-            logger.warning("run %s: %s from %s: %s", run_id, failure.code, name, failure.detail)
+            info, name = self._run.info, self._agent.name
+            logger.warning(
+                "run %s: %s from %s: %s", info.run_id, failure.code, name, _quoted(failure), extra={"run": info}
+            )
         self._tell_all(self._telling.close())
         self._run.fail(failure)
+
+
+def _quoted(failure: Failure) -> str | Content:
+    """A failure's detail: a provider's own words as it refuses; whatever an agent says may be of the conversation."""
+    refused = isinstance(failure, UpstreamFailure) and failure.code is not Code.upstream_malformed
+    return failure.detail if refused else Content(failure.detail)
 
 
 async def _close(answer: Any) -> None:

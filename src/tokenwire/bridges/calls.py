@@ -10,6 +10,8 @@ class Calls:
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
         self._begun: set[str] = set()
+        self._counts: dict[str, int] = {}
+        """How often each of the framework's ids has begun a call."""
         self._waiting: set[str] = set()
 
     @property
@@ -19,10 +21,10 @@ class Calls:
 
     def begin(self, call_id: str) -> str:
         """The id of a call that begins."""
-        new, count = call_id, 1
-        while new in self._begun:
+        count = self._counts.get(call_id, 0) + 1
+        while (new := call_id if count == 1 else f"{call_id}-{count}") in self._begun:
             count += 1
-            new = f"{call_id}-{count}"
+        self._counts[call_id] = count
         self._begun.add(new)
         self._waiting.add(new)
         self._ids[call_id] = new

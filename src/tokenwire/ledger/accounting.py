@@ -149,11 +149,11 @@ class Accounting:
         await charge.take()
         try:
             if self._openings is not None:  # before the model is asked: a process that dies has no time to do it later
-                await self._openings.keep(info.key, opening)
+                await self._openings.keep(info, opening)
             yield account
         finally:
             if account.run is None:
-                self._spawn(_quietly(charge.refund()))
+                self._spawn(_quietly(charge.refund(), info))
 
     def _begin(self, account: RunAccount, run: Run) -> Meter:
         key = run.log.key
@@ -170,7 +170,7 @@ class Accounting:
         return account
 
     async def _conclude(self, account: RunAccount | None, outcome: Outcome) -> None:
-        kept = None if self._openings is None else await self._openings.take(outcome.run.key)
+        kept = None if self._openings is None else await self._openings.take(outcome.run)
         opening = kept if account is None else account.opening
         told = account.meter.told if account is not None else await _told(outcome)
         used_ = used(outcome, told, None if opening is None else opening.prompt_tokens)
@@ -180,12 +180,12 @@ class Accounting:
         if account is not None:
             usage = used_.usage
             tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-            await _quietly(account.charge.settle(tokens, 0 if used_.counted == "unknown" else cost))
+            await _quietly(account.charge.settle(tokens, 0 if used_.counted == "unknown" else cost), outcome.run)
         if self.ledger:
             first_token = None if account is None else account.first_token_seconds
-            await self._write(row(outcome, opening, used_, cost, first_token))
+            await self._write(row(outcome, opening, used_, cost, first_token), outcome.run)
 
-    async def _write(self, entry: Entry) -> None:
+    async def _write(self, entry: Entry, run: RunInfo) -> None:
         written = False
         try:
             for wait in _WRITE_SECONDS:
@@ -196,17 +196,19 @@ class Accounting:
                 await asyncio.sleep(wait)
         finally:  # also where this process must not wait any longer
             if not written:
-                logger.error("a row of the ledger is lost: %s", msgspec.json.encode(entry).decode())
+                row_ = msgspec.json.encode(entry).decode()
+                logger.error("a row of the ledger is lost: %s", row_, extra={"run": run})
 
     async def _renew(self) -> None:
         """Holds the slots of the runs under way, and lets go of those whose end was another process's to tell."""
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
             for key, account in tuple(self._live.items()):
-                if account.overdue:
+                run = account.run
+                if run is not None and account.overdue:
                     self._forget(key)
                     tokens = account.opening.prompt_tokens + account.meter.told.tokens
-                    self._spawn(_quietly(account.charge.settle(tokens, None)))
+                    self._spawn(_quietly(account.charge.settle(tokens, None), run.info))
             slots = [slot for account in self._live.values() for slot in account.charge.slots]
             if slots:
                 with contextlib.suppress(AccountsAway):  # tried again before they are lost
@@ -219,12 +221,12 @@ class Accounting:
         return task
 
 
-async def _quietly(correction: Awaitable[None]) -> None:
+async def _quietly(correction: Awaitable[None], run: RunInfo) -> None:
     """Corrects what was taken. Never tried twice: it may have been done, and too little taken would be a gift."""
     try:
         await correction
     except AccountsAway as away:
-        logger.warning("what a run had taken cannot be corrected: %s", away.detail)
+        logger.warning("what a run had taken cannot be corrected: %s", away.detail, extra={"run": run})
 
 
 async def _told(outcome: Outcome) -> Told:
@@ -232,5 +234,6 @@ async def _told(outcome: Outcome) -> Told:
     try:
         return told_in(await outcome.events())
     except Refusal as away:
-        logger.warning("the log of run %s cannot be had: %s", outcome.run.run_id, away.detail)
+        run = outcome.run
+        logger.warning("the log of run %s cannot be had: %s", run.run_id, away.detail, extra={"run": run})
         return Told()

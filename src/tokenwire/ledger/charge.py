@@ -1,5 +1,6 @@
 """What one run has taken from the accounts, until it is settled."""
 
+import asyncio
 from collections.abc import Sequence
 
 from ..accounts.claim import Budget, Rate, Slot
@@ -35,6 +36,9 @@ class Charge:
         self.step = step
         self._budgets = [limit for limit in limits if isinstance(limit.claim, Budget)]
         self._taken: dict[str, int] = {}
+        # a run may end while a step of it is on its way: what that takes has to be settled with the rest
+        self._changing = asyncio.Lock()
+        self._settled = False
 
     @property
     def in_steps(self) -> bool:
@@ -65,20 +69,19 @@ class Charge:
 
     async def extend(self) -> bool:
         """Pays for one more step; returns whether that was granted."""
-        dollars = self._cost(0, self.step)
-        claims = [limit.costing(tokens=self.step, dollars=dollars) for limit in self._budgets]
-        verdict = await self._accounts.take(claims)
-        if verdict.refused is not None:
-            return False
-        self.reserved += self.step
-        for claim in claims:
-            if isinstance(claim, Budget):
-                self._taken[claim.key] += claim.cost
-        return True
-
-    async def renew(self) -> None:
-        """Holds its slots for another while."""
-        await self._accounts.renew(self.slots)
+        async with self._changing:
+            if self._settled:
+                return False
+            dollars = self._cost(0, self.step)
+            claims = [limit.costing(tokens=self.step, dollars=dollars) for limit in self._budgets]
+            verdict = await self._accounts.take(claims)
+            if verdict.refused is not None:
+                return False
+            self.reserved += self.step
+            for claim in claims:
+                if isinstance(claim, Budget):
+                    self._taken[claim.key] += claim.cost
+            return True
 
     async def settle(self, tokens: int, dollars: int | None) -> None:
         """Has it cost what it was, and lets its slots go.
@@ -92,19 +95,21 @@ class Charge:
         await self._correct(0, 0, requests=0)
 
     async def _correct(self, tokens: int, dollars: int | None, *, requests: int) -> None:
-        used = {"requests": requests, "tokens": tokens, "dollars": dollars}
-        taken, self._taken = self._taken, {}
-        corrections: list[Rate | Budget] = []
-        for limit in self._limits:
-            claim, amount = limit.claim, used.get(limit.unit)
-            if not isinstance(claim, Slot) and amount is not None and amount != taken.get(claim.key, amount):
-                corrections.append(claim._replace(cost=amount - taken[claim.key]))
-        try:
-            if corrections:
-                await self._accounts.settle(corrections)
-        finally:
-            if self.slots:
-                await self._accounts.release(self.slots)
+        async with self._changing:
+            self._settled = True
+            used = {"requests": requests, "tokens": tokens, "dollars": dollars}
+            taken, self._taken = self._taken, {}
+            corrections: list[Rate | Budget] = []
+            for limit in self._limits:
+                claim, amount = limit.claim, used.get(limit.unit)
+                if not isinstance(claim, Slot) and amount is not None and amount != taken.get(claim.key, amount):
+                    corrections.append(claim._replace(cost=amount - taken[claim.key]))
+            try:
+                if corrections:
+                    await self._accounts.settle(corrections)
+            finally:
+                if self.slots:
+                    await self._accounts.release(self.slots)
 
     def _cost(self, prompt_tokens: int, completion_tokens: int) -> int:
         if not any(limit.unit == "dollars" for limit in self._limits):

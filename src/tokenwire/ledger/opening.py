@@ -5,6 +5,7 @@ import logging
 import msgspec
 
 from ..accounts.records.contract import Records, RecordsAway
+from ..runs.log import RunInfo
 
 logger = logging.getLogger("tokenwire.ledger")
 
@@ -29,27 +30,27 @@ _decoder = msgspec.json.Decoder(Opening)
 
 
 class Openings:
-    """The openings of runs under way, by their logs' keys. Where records are away, a row will say less."""
+    """The openings of runs under way. Where records are away, a row will say less."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
 
-    async def keep(self, log_key: str, opening: Opening) -> None:
+    async def keep(self, run: RunInfo, opening: Opening) -> None:
         """Keeps one."""
         try:
-            await self._records.put(_name(log_key), msgspec.json.encode(opening), _KEEP_SECONDS)
+            await self._records.put(_name(run), msgspec.json.encode(opening), _KEEP_SECONDS)
         except RecordsAway as away:
-            logger.warning("the opening of a run cannot be kept: %s", away.detail)
+            logger.warning("the opening of a run cannot be kept: %s", away.detail, extra={"run": run})
 
-    async def take(self, log_key: str) -> Opening | None:
+    async def take(self, run: RunInfo) -> Opening | None:
         """The one that was kept, which is forgotten with it."""
         try:
-            kept = await self._records.take(_name(log_key))
+            kept = await self._records.take(_name(run))
         except RecordsAway as away:
-            logger.warning("the opening of a run cannot be had: %s", away.detail)
+            logger.warning("the opening of a run cannot be had: %s", away.detail, extra={"run": run})
             return None
         return None if kept is None else _decoder.decode(kept)
 
 
-def _name(log_key: str) -> str:
-    return f"run:{log_key}"
+def _name(run: RunInfo) -> str:
+    return f"run:{run.key}"

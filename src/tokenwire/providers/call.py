@@ -40,7 +40,7 @@ def _guarded(entry: Callable[Concatenate["ModelCall", _P], None]) -> Callable[Co
         try:
             entry(call, *args, **kwargs)
         except Exception:
-            logger.exception("reading the answer of %s failed", call.target.name)
+            logger.exception("reading the answer of %s failed", call.target.name, extra={"run": call._run.info})
             failure = Failure(Code.internal)
             call._fail(failure)
             call._run.fail(failure)  # where it was the asker that broke

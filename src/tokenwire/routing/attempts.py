@@ -67,6 +67,7 @@ class Attempts:
     ) -> None:
         self._model = model
         self._prompt = prompt
+        self._max_tokens = prompt.max_tokens
         self._transport = transport
         self._health = health
         self._patience = patience
@@ -115,13 +116,14 @@ class Attempts:
     @property
     def saved(self) -> int | None:
         """Of the tokens that the request allowed, those that have not come."""
-        return self._prompt.max_tokens if self._attempt is None else self._attempt.call.saved
+        return self._max_tokens if self._attempt is None else self._attempt.call.saved
 
     def begin_answer(self) -> None:
         """See :class:`tokenwire.providers.call.Asker`."""
         attempt = self._attempt
         if attempt is None:
             return
+        del self._prompt  # nobody else will be asked, and the answer may take long
         self._run.served = label(attempt.turn.target)
         attempt.watch.begin_answer()
         if attempt.probe:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from ..errors import Code, Refusal
+from ..observe.limits import limits_hit
 
 
 async def read_body(stream: AsyncGenerator[bytes, None], *, limit: int, seconds: float) -> bytes:
@@ -20,8 +21,10 @@ async def read_body(stream: AsyncGenerator[bytes, None], *, limit: int, seconds:
             async for chunk in stream:
                 size += len(chunk)
                 if size > limit:
+                    limits_hit(Code.request_too_large)
                     raise Refusal(Code.request_too_large, f"The request body is larger than {limit} bytes.")
                 chunks.append(chunk)
     except TimeoutError:
+        limits_hit(Code.request_timeout)
         raise Refusal(Code.request_timeout) from None
     return b"".join(chunks)

@@ -28,6 +28,7 @@ from ..gate.principal import Principal
 from ..gate.question import Question
 from ..ledger.accounting import Accounting, Begun
 from ..middleware.stack import MiddlewareStack
+from ..observe.limits import counting, limits_hit
 from ..observe.request import began, identified
 from ..observe.telemetry import Following, Telemetry
 from ..routing.router import ModelRouter
@@ -211,11 +212,12 @@ class Chat:
             model = agent.model
             source = self._agents.source(agent, question, grant.prompt, _data(envelope))
         grace = self._config.disconnect.grace(wire.name, route)
-        if self._accounting is None:
-            begun = Begun(await self._engine.start(info, grace, source, model=model.name), {})
-        else:
-            asker = Asker(principal, self.address(scope))
-            begun = await self._accounting.start(self._engine, info, asker, model, grant.prompt, grace, source)
+        with counting(Code.overloaded, "runs"):
+            if self._accounting is None:
+                begun = Begun(await self._engine.start(info, grace, source, model=model.name), {})
+            else:
+                asker = Asker(principal, self.address(scope))
+                begun = await self._accounting.start(self._engine, info, asker, model, grant.prompt, grace, source)
         self._check_room(begun.log)
         run = self._engine.live(begun.log)
         if run is not None:
@@ -257,6 +259,7 @@ class Chat:
 
     def _check_room(self, log: Log) -> None:
         if log.readers >= self._config.limits.readers:
+            limits_hit("readers")
             raise Refusal(Code.overloaded, "This answer has too many readers. Try again in a moment.")
 
     async def _resume(
@@ -306,7 +309,8 @@ def manner(offset: str) -> str:
 
 def _parse(wire: Wire, envelope: Envelope, max_messages: int) -> ChatRequest:
     try:
-        return wire.parse(envelope, max_messages=max_messages)
+        with counting(Code.too_many_messages, Code.too_many_messages):
+            return wire.parse(envelope, max_messages=max_messages)
     except RecursionError:
         raise Refusal(Code.bad_json, "The request body is nested too deeply.") from None
 

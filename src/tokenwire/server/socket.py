@@ -13,6 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 from ..errors import Code, Failure, Refusal
 from ..gate.credentials import MAX_CREDENTIAL, chosen_subprotocol
 from ..gate.principal import Principal
+from ..observe.limits import limits_hit
+from ..observe.request import id_headers
 from ..runs.log import Log
 from ..wire.base import WEBSOCKET, Encoder, Wire
 from ..wire.detect import WIRES, detect
@@ -72,7 +74,7 @@ class ChatSocket:
             try:
                 known = await self._known()
                 subprotocol = chosen_subprotocol(scope["subprotocols"])
-                await self._send({"type": "websocket.accept", "subprotocol": subprotocol})
+                await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": id_headers()})
                 if not known and not await self._introduced():
                     return
             except _Unanswerable as unknown:
@@ -190,6 +192,7 @@ class ChatSocket:
             if self._principal.expired:
                 raise Refusal(Code.unauthenticated)
             if len(self._turns) >= MAX_RUNS:
+                limits_hit("connection")
                 raise Refusal(Code.overloaded, "Too many answers at once on one connection.")
             begun = await self._chat.start(self._principal, self._scope, envelope, self._wire, self._route)
         except Failure as failure:
