@@ -361,6 +361,9 @@ def test_an_unknown_key_is_named_with_its_path(tmp_path: Path, path: str) -> Non
 
 
 WRONG = {
+    "seconds without end": ("runs: heartbeat_seconds is inf", MODEL + "[runs]\nheartbeat_seconds = inf\n"),
+    "no number of seconds": ("runs.silence_seconds", MODEL + "[runs]\nsilence_seconds = nan\n"),
+    "dollars without end": ("budgets.per_key: day_dollars is inf", MODEL + "[budgets.per_key]\nday_dollars = inf\n"),
     "no TOML": ("tokenwire.toml: not TOML", "model = \n"),
     "no model": ("models", ""),
     "an unknown default": ("model: ", 'model = "large"\n' + MODEL),

@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,8 @@ def test_a_name_that_stands_for_nothing_is_refused_in_the_same_words() -> None:
 def spellings(address: ipaddress.IPv4Address) -> st.SearchStrategy[str]:
     """The ways in which browsers and libc read an address."""
     octets = list(address.packed)
-    number = st.sampled_from([str, hex, lambda n: f"0{n:o}", lambda n: f"0X{n:X}", lambda n: f"0x{n:08x}"])
+    forms: list[Callable[[int], str]] = [str, hex, lambda n: f"0{n:o}", lambda n: f"0X{n:X}", lambda n: f"0x{n:08x}"]
+    number = st.sampled_from(forms)
     whole = number.map(lambda form: form(int(address)))
     short = number.map(lambda form: f"{octets[0]}.{form(int.from_bytes(octets[1:], 'big'))}")
     dotted = st.lists(number, min_size=4, max_size=4).map(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tokenwire import Ask, ChatBackend, Code, Finish, Reasoning, Refusal, ToolCall, ToolResult, Usage, events
-from tokenwire.errors import Failure
+from tokenwire.errors import Failure, UpstreamFailure
 from tokenwire.runs.run import Bounds
 from tokenwire.wire.tanstack import TANSTACK
 
@@ -145,6 +145,29 @@ async def test_an_agent_says_no_in_its_own_words(failure: Failure) -> None:
     async with telling(agent) as told:
         assert await told.run.settle(20) is failure
         assert told.terminal == error(failure.code, failure.message)
+
+
+@pytest.mark.parametrize(
+    ("failure", "shown"),
+    [
+        (UpstreamFailure(Code.upstream_auth, detail="no such key"), "no such key"),
+        (UpstreamFailure(Code.upstream_malformed, detail="{half an answer"), "[content]"),
+        (Failure(Code.agent_failed, detail="no answer to: Hi"), "[content]"),
+        (Refusal(Code.refused_choice, detail="not to: Hi"), "[content]"),
+    ],
+    ids=str,
+)
+async def test_what_an_agent_adds_for_the_log_is_content_unless_a_provider_said_it(
+    failure: Failure, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def agent(_: Ask) -> str:
+        raise failure
+
+    async with telling(agent) as told:
+        await told.end()
+        (record,) = [record for record in caplog.records if record.name == "tokenwire.agents"]
+        assert record.getMessage().endswith(f": {shown}")
+        assert vars(record)["run"] is told.run.info
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,12 @@ def test_every_answer_bears_its_request_s_id(serve: Serve, path: str) -> None:
     assert re.fullmatch(r"req-[0-9a-f]{16}", made)
 
 
+def test_a_socket_does(serve: Serve) -> None:
+    with Socket(serve(MODEL).url, headers={"x-request-id": "mine-3"}) as socket:
+        assert socket.connection.response is not None
+        assert socket.connection.response.headers["x-request-id"] == "mine-3"
+
+
 def test_a_stream_does_and_the_log_knows_it(upstream: ThreadedUpstream, serve: Serve) -> None:
     upstream.reply(Reply(text=("Hello",)), Reply(status=400, body="no"))
     server = serve(MODEL, "--log-format", "json")

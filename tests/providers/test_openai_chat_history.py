@@ -61,7 +61,9 @@ def test_no_two_rows_of_an_assistant_follow_each_other_and_no_word_is_lost(said:
         built = rows(said, quirks)
         roles = "".join(row["role"][0] for row in built)
         assert "aa" not in roles
-        assert [word for row in built for word in row["content"].split("\n\n")] == [one.text for one in said if one.text]
+        assert [word for row in built for word in row["content"].split("\n\n")] == [
+            one.text for one in said if one.text
+        ]
 
 
 def called(call_id: str, quirks: Quirks) -> str:

@@ -169,6 +169,61 @@ async def test_closing_ends_every_run_with_a_code(engine: Engine) -> None:
     assert [source.stops for source in sources] == [1, 1]
 
 
+class SlowStore(MemoryStore):
+    """Opens logs when the test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = asyncio.Event()
+
+    async def open(self, info: RunInfo) -> tuple[MemoryLog, bool]:
+        await self.ready.wait()
+        return await super().open(info)
+
+
+async def test_runs_that_wait_for_the_store_take_their_places() -> None:
+    store = SlowStore()
+    engine = Engine(store, max_runs=2, bounds=Bounds(1000, 1000))
+    sources = [ScriptedSource() for _ in range(5)]
+    starting = asyncio.gather(
+        *(engine.start(info(f"r{n}"), None, source) for n, source in enumerate(sources)), return_exceptions=True
+    )
+    await asyncio.sleep(0)
+    store.ready.set()
+    refused = [one.code for one in await starting if isinstance(one, Refusal)]
+    assert refused == [Code.overloaded] * 3
+    assert engine.live_runs == sum(source.starts for source in sources) == 2
+    await engine.close()
+
+
+async def test_who_waits_for_the_last_run_waits_for_one_that_is_about_to_begin() -> None:
+    store, source = SlowStore(), ScriptedSource(lambda run: run.finish("stop"))
+    engine = Engine(store, max_runs=1, bounds=Bounds(1000, 1000))
+    starting = asyncio.create_task(engine.start(info(), None, source))
+    await asyncio.sleep(0)
+    idle = asyncio.create_task(engine.idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    store.ready.set()
+    await idle
+    assert source.starts == 1
+    assert (await starting).closed
+    await engine.close()
+
+
+async def test_a_run_that_is_about_to_begin_does_not_outlive_the_engine() -> None:
+    store, source = SlowStore(), ScriptedSource()
+    engine = Engine(store, max_runs=1, bounds=Bounds(1000, 1000))
+    starting = asyncio.create_task(engine.start(info(), None, source))
+    await asyncio.sleep(0)
+    await engine.close()
+    store.ready.set()
+    with pytest.raises(Refusal) as refused:
+        await starting
+    assert refused.value.code is Code.shutting_down
+    assert source.starts == engine.live_runs == 0
+
+
 async def test_a_run_that_is_refused_by_a_closing_engine_tells_who_waits_for_it(engine: Engine) -> None:
     source = ScriptedSource()
     await engine.start(info(), None, source)

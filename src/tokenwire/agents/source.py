@@ -31,7 +31,6 @@ class AgentSource:
     """
 
     def __init__(self, agent: Agent, ask: Ask, tasks: set[asyncio.Task[None]]) -> None:
-        self.started = False
         self._agent = agent
         self._ask = ask
         self._tasks = tasks
@@ -41,7 +40,6 @@ class AgentSource:
 
     def start(self, run: Run) -> None:
         """Asks the agent, in a task of its own with the context of the request."""
-        self.started = True
         self._run = run
         self._loop = asyncio.get_running_loop()
         self._telling = Telling(f"msg-{run.log.key[:12]}")

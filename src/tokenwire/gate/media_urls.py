@@ -100,7 +100,7 @@ def _is_public(text: str) -> bool:
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not address.is_multicast and not any(address in net for net in _OF_CLOUDS)
     # the rest of them leads nowhere, or to an IPv4 address within
-    return address in _UNICAST and address.is_global and address.sixtofour is None and address.teredo is None
+    return address in _UNICAST and address.is_global and address.sixtofour is None
 
 
 def _not_public() -> Refusal:

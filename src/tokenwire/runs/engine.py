@@ -30,7 +30,10 @@ class Engine:
         self._max_runs = max_runs
         self._bounds = bounds
         self._live: dict[str, Run] = {}
+        self._opening = 0
+        """Those that wait for the store, and may be runs in a moment."""
         self._leaving = False
+        self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -43,26 +46,22 @@ class Engine:
         :class:`Refusal`: ``overloaded`` when too many runs are under way, ``shutting_down`` after :meth:`leave`,
         ``store_unavailable``.
         """
-        if self._leaving or len(self._live) >= self._max_runs:
+        if self._leaving or len(self._live) + self._opening >= self._max_runs:
             known = await self.store.find(info.key)
             if known is None:
                 raise Refusal(Code.shutting_down if self._leaving else Code.overloaded)
             return known
-        log, created = await self.store.open(info)
-        if created:
-            run = Run(
-                log,
-                source,
-                grace=grace,
-                bounds=self._bounds,
-                on_deserted=self._deserted,
-                on_end=self._ended,
-                observer=self._observer,
-                model=model,
-            )
-            self._live[log.key] = run
-            self._idle.clear()
-            run.start()
+        self._opening += 1
+        self._idle.clear()
+        try:
+            log, created = await self.store.open(info)
+            if created and self._closed:  # too late: nobody would ever end it
+                raise Refusal(Code.shutting_down)
+            if created:
+                self._begin(log, grace, source, model)
+        finally:
+            self._opening -= 1
+            self._rest()
         return log
 
     @property
@@ -102,12 +101,13 @@ class Engine:
         self._leaving = True
 
     async def idle(self) -> None:
-        """Returns when no run is under way."""
+        """Returns when no run is under way, nor about to be."""
         await self._idle.wait()
 
     async def close(self) -> None:
         """Ends every run that is under way, starts no more, and lets the store go."""
         self.leave()
+        self._closed = True
         for run in tuple(self._live.values()):
             run.abandon(Failure(Code.shutting_down))
         for task in self._tasks:
@@ -116,6 +116,20 @@ class Engine:
         await self.store.close()
         if self._observer is not None:
             await self._observer.close()
+
+    def _begin(self, log: Log, grace: float | None, source: Source, model: str | None) -> None:
+        run = Run(
+            log,
+            source,
+            grace=grace,
+            bounds=self._bounds,
+            on_deserted=self._deserted,
+            on_end=self._ended,
+            observer=self._observer,
+            model=model,
+        )
+        self._live[log.key] = run
+        run.start()
 
     def _deserted(self, run: Run) -> None:
         task = asyncio.get_running_loop().create_task(self._abandon_unless_attended(run))
@@ -148,6 +162,9 @@ class Engine:
 
     def _ended(self, run: Run, outcome: str) -> None:
         del self._live[run.log.key]
-        if not self._live:
-            self._idle.set()
+        self._rest()
         logger.info("run %s ended: %s, %d events", run.info.run_id, outcome, run.log.length, extra={"run": run.info})
+
+    def _rest(self) -> None:
+        if not self._live and not self._opening:
+            self._idle.set()
