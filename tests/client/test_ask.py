@@ -99,7 +99,7 @@ async def test_a_refusal_and_a_failure(url: str, upstream: ThreadedUpstream, wir
 async def test_a_lost_connection_is_taken_up_again(url: str, upstream: ThreadedUpstream, wire: AskWire) -> None:
     deltas = [f"{number} " for number in range(200)]
     upstream.reply(Reply(text=deltas, hold=True))
-    cuts = [Cut(after=2000, ending="reset"), Cut(after=900), Cut(after=1100, ending="reset")]
+    cuts = [Cut(after=2000, ending="reset"), Cut(after=1400), Cut(after=1500, ending="reset")]
     async with ChaosProxy(url, cuts) as proxy, aclosing(ask(proxy.url, "Count", wire=wire)) as answer:
         first = asyncio.ensure_future(anext(answer))
         request = await asyncio.to_thread(upstream.received)

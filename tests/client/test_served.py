@@ -100,7 +100,7 @@ async def test_an_answer_that_is_cut_after_any_byte(
 
 @framings
 async def test_an_answer_whose_every_connection_is_cut(framing: str, url: str, upstream: ThreadedUpstream) -> None:
-    findings, _ = await broken(url, framing, lambda number: Cut(700) if number < 20 else None)
+    findings, _ = await broken(url, framing, lambda number: Cut(1000) if number < 20 else None)
     assert findings == []
     assert len(upstream.requests) == 1
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 def conversations() -> int:
     gc.collect()
-    return sum(isinstance(thing, Message) for thing in gc.get_objects())
+    return sum(type(thing) is Message for thing in gc.get_objects())
 
 
 async def test_the_conversation_is_not_held_once_the_answer_has_begun() -> None:

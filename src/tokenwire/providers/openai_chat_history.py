@@ -72,7 +72,7 @@ def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     row = first | second
     one, other = first["content"], second["content"]
     if isinstance(one, str) and isinstance(other, str):
-        row["content"] = f"{one}\n\n{other}"
+        row["content"] = one + other  # to the letter: it may be one text, with a thought in its midst
     elif one and other:
         row["content"] = [*_as_parts(one), *_as_parts(other)]
     else:
