@@ -9,7 +9,7 @@ from typing import Literal
 
 from . import events
 
-_Speaking = tuple[Literal["text", "reasoning", "call"], str] | None
+_Delta = type[events.TextMessageContent] | type[events.ReasoningMessageContent] | type[events.ToolCallArgs]
 
 
 class Narration:
@@ -40,7 +40,10 @@ class Narration:
         self._waiting: list[str] = []
         """Signatures that came after text or calls."""
         self._calls: dict[str, None] = {}
-        self._speaking: _Speaking = None
+        self._speaking: _Delta | None = None
+        """What the deltas become …"""
+        self._subject = ""
+        """… and the id of what they are of."""
         self._deltas: list[str] = []
         self._told: list[events.Event] = []
 
@@ -49,10 +52,10 @@ class Narration:
         if not delta:
             return
         self.tokens += 1
-        if self._speaking is None or self._speaking[0] != "text":
+        if self._speaking is not events.TextMessageContent:
             self._begin_speech(after="calls")
             self._begun = "text"
-            self._speaking = ("text", self._message_id)
+            self._speaking, self._subject = events.TextMessageContent, self._message_id
         self._deltas.append(delta)
 
     def reasoning(self, delta: str) -> None:
@@ -60,13 +63,13 @@ class Narration:
         if not delta:
             return
         self.tokens += 1
-        if self._speaking is None or self._speaking[0] != "reasoning":
+        if self._speaking is not events.ReasoningMessageContent:
             self._fall_silent()
             self._open_span()
             if not self._thought_open:
                 self._thought_open = True
                 self._told.append(events.ReasoningMessageStart(self._span_id, "reasoning"))
-            self._speaking = ("reasoning", self._span_id)
+            self._speaking, self._subject = events.ReasoningMessageContent, self._span_id
         self._deltas.append(delta)
 
     def sign(self, signature: str) -> None:
@@ -98,9 +101,9 @@ class Narration:
         if not delta or call_id not in self._calls:
             return
         self.tokens += 1
-        if self._speaking != ("call", call_id):
+        if self._speaking is not events.ToolCallArgs or self._subject != call_id:
             self._fall_silent()
-            self._speaking = ("call", call_id)
+            self._speaking, self._subject = events.ToolCallArgs, call_id
         self._deltas.append(delta)
 
     def end_call(self, call_id: str) -> None:
@@ -135,13 +138,8 @@ class Narration:
     def _flush(self) -> None:
         delta = self._deltas[0] if len(self._deltas) == 1 else "".join(self._deltas)
         self._deltas.clear()
-        match self._speaking:
-            case ("text", name):
-                self._told.append(events.TextMessageContent(name, delta))
-            case ("reasoning", name):
-                self._told.append(events.ReasoningMessageContent(name, delta))
-            case ("call", name):
-                self._told.append(events.ToolCallArgs(name, delta))
+        if self._speaking is not None:
+            self._told.append(self._speaking(self._subject, delta))
 
     def _begin_speech(self, *, after: Literal["text", "calls"]) -> None:
         """What is to be shown begins: in the open message, unless that has come to what cannot stand before it."""

@@ -61,3 +61,16 @@ async def test_an_end_is_the_end_of_it(clock: ClockLoop) -> None:
     deadlines.end()
     await clock.advance(10)
     assert late == []
+
+
+async def test_who_reads_on_has_the_time_for_the_first_token_again(clock: ClockLoop) -> None:
+    deadlines, late = watch(clock, Said(), first_token=4)
+    deadlines.paused = True
+    for _ in range(5):
+        await clock.advance(1)
+    deadlines.paused = False
+    for _ in range(4):
+        assert late == []
+        await clock.advance(1)
+    await clock.advance(1)
+    assert late == ["no token within 4 s"]

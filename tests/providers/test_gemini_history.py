@@ -236,3 +236,9 @@ def test_signatures_of_text_in_every_place(sent: list[dict[str, Any]]) -> None:
 def test_text_that_is_signed_midway_stays_in_one_message() -> None:
     happened = read([chunk({"text": "a", "thoughtSignature": "QQ=="}, {"text": "b"}, finish="STOP")], "gemini").happened
     assert [event.message_id for event in happened if isinstance(event, events.TextMessageStart)] == ["m"]
+
+
+def test_media_in_a_system_message_is_not_left_out_in_silence() -> None:
+    with pytest.raises(UpstreamFailure, match="only text in a system message") as refused:
+        system_instruction([Message("system", (Text("Like this:"), Media("image", data="AAAA")))])
+    assert refused.value.code is Code.unsupported_content

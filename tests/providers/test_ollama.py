@@ -9,7 +9,6 @@ from ollama import AsyncClient
 from tokenwire import events
 from tokenwire.errors import Code, UpstreamFailure
 from tokenwire.messages import Media, MediaKind, Message, Reasoning, Text, ToolCall, message
-from tokenwire.providers.answer import TooLong
 from tokenwire.providers.base import Answer, Effort, Prompt, Quirks, Target
 from tokenwire.providers.lines import LineFraming
 from tokenwire.providers.ollama import Ollama
@@ -17,6 +16,7 @@ from tokenwire.providers.transport import Transport
 from tokenwire.secret import Secret
 from tokenwire.testing import Reply, ScriptedUpstream
 from tokenwire.testing import ToolCall as SaidCall
+from tokenwire.wire.sse import TooLong
 
 from .calls import Heard
 from .transcripts import Call, Said, read

@@ -205,3 +205,8 @@ def test_without_a_hint_nobody_says_when_to_try_again() -> None:
 
 def test_a_number_without_end_is_a_day() -> None:
     assert read_refusal(429, {"retry-after": "9" * 5000}, b"").retry_after == DAY
+
+
+def test_a_date_that_no_clock_holds_is_none() -> None:
+    headers = {"retry-after": "1 Jan 99999999999999999999 00:00:00 GMT"}
+    assert read_refusal(429, headers, b"").retry_after is None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenwire.wire import sse
-from tokenwire.wire.sse import Message, Parser, TooLong
+from tokenwire.wire.sse import Parser, TooLong
 
 LINE_ENDS = [b"\n", b"\r", b"\r\n"]
 FIELDS = [b"data", b"data:", b"data: ", b"id:", b"id: ", b"event: x", b"retry: 1", b": ping"]
@@ -19,21 +19,17 @@ MARKS = st.sampled_from([b"", b"\xef\xbb\xbf", b"\xef\xbb", b"\xef\xbb\xbf\xef\x
 STREAMS = st.builds(bytes.__add__, MARKS, PIECES.map(b"".join))
 
 
-def by_the_standard(stream: bytes) -> list[Message]:
-    """The messages of a whole stream, rule by rule as the standard states them, with nothing kept from before.
-
-    Except that an id belongs to the event it stands in and to no later one.
-    """
+def by_the_standard(stream: bytes) -> list[bytes]:
+    """The data of a whole stream's events, rule by rule as the standard states them."""
     if stream[:3] == b"\xef\xbb\xbf":
         stream = stream[3:]
-    messages: list[Message] = []
+    messages: list[bytes] = []
     data: list[bytes] = []
-    last_id: str | None = None
     for line in complete_lines(stream):
         if line == b"":
             if data:
-                messages.append(Message(b"\n".join(data), last_id))
-            data, last_id = [], None
+                messages.append(b"\n".join(data))
+            data = []
             continue
         if line[:1] == b":":
             continue
@@ -46,8 +42,6 @@ def by_the_standard(stream: bytes) -> list[Message]:
                 value = value[1:]
         if field == b"data":
             data.append(value)
-        elif field == b"id" and b"\0" not in value:
-            last_id = value.decode("utf-8", "replace")
     return messages
 
 
@@ -71,7 +65,7 @@ def cut(stream: bytes, places: Iterable[int]) -> list[bytes]:
     return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
 
 
-def read(pieces: Iterable[bytes]) -> list[Message]:
+def read(pieces: Iterable[bytes]) -> list[bytes]:
     parser = Parser()
     return [message for piece in pieces for message in parser.feed(piece)]
 
@@ -79,50 +73,40 @@ def read(pieces: Iterable[bytes]) -> list[Message]:
 @pytest.mark.parametrize(
     ("stream", "messages"),
     [
-        pytest.param(b"data: a\n\n", [Message(b"a", None)], id="lf"),
-        pytest.param(b"data: a\r\n\r\n", [Message(b"a", None)], id="crlf"),
-        pytest.param(b"data: a\r\r", [Message(b"a", None)], id="cr"),
-        pytest.param(b"data: a\r\n\r", [Message(b"a", None)], id="the line ends of one event differ"),
-        pytest.param(b"data: a\n\r\n", [Message(b"a", None)], id="lf then crlf"),
-        pytest.param(b"data:a\n\n", [Message(b"a", None)], id="no space"),
-        pytest.param(b"data:  a \n\n", [Message(b" a ", None)], id="one space is the separator's"),
-        pytest.param(b"data:\ta\n\n", [Message(b"\ta", None)], id="a tab is the data's"),
-        pytest.param(b"data: a\ndata: b\n\n", [Message(b"a\nb", None)], id="two data lines"),
-        pytest.param(b"data: a\n\ndata: b\n\n", [Message(b"a", None), Message(b"b", None)], id="two events"),
-        pytest.param(b"data\n\n", [Message(b"", None)], id="a field without a colon"),
-        pytest.param(b"data:\n\n", [Message(b"", None)], id="no data is data"),
-        pytest.param(b"data\ndata\n\n", [Message(b"\n", None)], id="two empty data lines"),
-        pytest.param(b": a\ndata: b\n: c\n\n", [Message(b"b", None)], id="comments between"),
+        pytest.param(b"data: a\n\n", [b"a"], id="lf"),
+        pytest.param(b"data: a\r\n\r\n", [b"a"], id="crlf"),
+        pytest.param(b"data: a\r\r", [b"a"], id="cr"),
+        pytest.param(b"data: a\r\n\r", [b"a"], id="the line ends of one event differ"),
+        pytest.param(b"data: a\n\r\n", [b"a"], id="lf then crlf"),
+        pytest.param(b"data:a\n\n", [b"a"], id="no space"),
+        pytest.param(b"data:  a \n\n", [b" a "], id="one space is the separator's"),
+        pytest.param(b"data:\ta\n\n", [b"\ta"], id="a tab is the data's"),
+        pytest.param(b"data: a\ndata: b\n\n", [b"a\nb"], id="two data lines"),
+        pytest.param(b"data: a\n\ndata: b\n\n", [b"a", b"b"], id="two events"),
+        pytest.param(b"data\n\n", [b""], id="a field without a colon"),
+        pytest.param(b"data:\n\n", [b""], id="no data is data"),
+        pytest.param(b"data\ndata\n\n", [b"\n"], id="two empty data lines"),
+        pytest.param(b": a\ndata: b\n: c\n\n", [b"b"], id="comments between"),
         pytest.param(b": a\n\n:\n\n", [], id="nothing but comments"),
         pytest.param(b"\n\n\r\n\r\r\n\n", [], id="nothing but empty lines"),
-        pytest.param(
-            b"\n\ndata: a\n\n\n\n\ndata: b\n\n\n", [Message(b"a", None), Message(b"b", None)], id="heartbeats"
-        ),
-        pytest.param(b"id: 1\ndata: a\n\n", [Message(b"a", "1")], id="id"),
-        pytest.param(b"data: a\nid: 1\n\n", [Message(b"a", "1")], id="id last"),
-        pytest.param(
-            b"id:  1\ndata:  a\ndata:  b\n\n", [Message(b" a\n b", " 1")], id="one space of a line among others"
-        ),
-        pytest.param(
-            b"data: a\n\ndata: b\r\n\r\n", [Message(b"a", None), Message(b"b", None)], id="two kinds of event"
-        ),
-        pytest.param(b"id: 1\nid: 2\ndata: a\n\n", [Message(b"a", "2")], id="the last id counts"),
-        pytest.param(b"id\ndata: a\n\n", [Message(b"a", "")], id="an empty id"),
-        pytest.param(b"id: a\0b\ndata: a\n\n", [Message(b"a", None)], id="an id with a nul is none"),
-        pytest.param(
-            b"id: 1\ndata: a\n\ndata: b\n\n", [Message(b"a", "1"), Message(b"b", None)], id="an id is its own"
-        ),
-        pytest.param(b"id: 1\n\ndata: a\n\n", [Message(b"a", None)], id="an id without data is nobody's"),
-        pytest.param(b"event: x\nretry: 5\ndata: a\nnews: b\n\n", [Message(b"a", None)], id="other fields"),
+        pytest.param(b"\n\ndata: a\n\n\n\n\ndata: b\n\n\n", [b"a", b"b"], id="heartbeats"),
+        pytest.param(b"id: 1\ndata: a\n\n", [b"a"], id="id"),
+        pytest.param(b"data: a\nid: 1\n\n", [b"a"], id="id last"),
+        pytest.param(b"id:  1\ndata:  a\ndata:  b\n\n", [b" a\n b"], id="one space of a line among others"),
+        pytest.param(b"data: a\n\ndata: b\r\n\r\n", [b"a", b"b"], id="two kinds of event"),
+        pytest.param(b"id: 1\nid: 2\ndata: a\n\n", [b"a"], id="two ids"),
+        pytest.param(b"id\ndata: a\n\n", [b"a"], id="an empty id"),
+        pytest.param(b"id: a\0b\ndata: a\n\n", [b"a"], id="an id with a nul"),
+        pytest.param(b"id: 1\ndata: a\n\ndata: b\n\n", [b"a", b"b"], id="one event with an id and one without"),
+        pytest.param(b"id: 1\n\ndata: a\n\n", [b"a"], id="an id without data"),
+        pytest.param(b"event: x\nretry: 5\ndata: a\nnews: b\n\n", [b"a"], id="other fields"),
         pytest.param(b"Data: a\n data: b\ndata : c\n\n", [], id="a field's name is exact"),
-        pytest.param(b"data: a: b\n\n", [Message(b"a: b", None)], id="a colon in the data"),
-        pytest.param(
-            "data: \u2028\x85\x0b\n\n".encode(), [Message("\u2028\x85\x0b".encode(), None)], id="other line ends"
-        ),
+        pytest.param(b"data: a: b\n\n", [b"a: b"], id="a colon in the data"),
+        pytest.param("data: \u2028\x85\x0b\n\n".encode(), ["\u2028\x85\x0b".encode()], id="other line ends"),
         pytest.param(b"data: a\ndata: b\n", [], id="unfinished"),
     ],
 )
-def test_what_a_stream_says(stream: bytes, messages: list[Message]) -> None:
+def test_what_a_stream_says(stream: bytes, messages: list[bytes]) -> None:
     assert by_the_standard(stream) == messages
     assert read(stream[i : i + 1] for i in range(len(stream))) == messages
     for place in range(len(stream)):
@@ -143,7 +127,7 @@ def test_an_empty_read_changes_nothing() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_byte_order_mark_is_not_data(size: int) -> None:
     stream = b"\xef\xbb\xbfdata: a\n\ndata: \xef\xbb\xbf\n\n"
-    assert by_the_standard(stream) == [Message(b"a", None), Message(b"\xef\xbb\xbf", None)]
+    assert by_the_standard(stream) == [b"a", b"\xef\xbb\xbf"]
     assert read(stream[i : i + size] for i in range(0, len(stream), size)) == by_the_standard(stream)
 
 
@@ -152,19 +136,19 @@ def test_a_byte_order_mark_is_not_data(size: int) -> None:
     [
         (b"", []),
         (b"\n", []),
-        (b"data: a", [Message(b"a", None)]),
-        (b"data: a\n", [Message(b"a", None)]),
-        (b"data: a\r", [Message(b"a", None)]),
-        (b"data: a\r\n", [Message(b"a", None)]),
-        (b"id: 1\ndata: a\ndata: b", [Message(b"a\nb", "1")]),
+        (b"data: a", [b"a"]),
+        (b"data: a\n", [b"a"]),
+        (b"data: a\r", [b"a"]),
+        (b"data: a\r\n", [b"a"]),
+        (b"id: 1\ndata: a\ndata: b", [b"a\nb"]),
         (b"id: 1\n", []),
         (b": ping", []),
         (b"dat", []),
     ],
 )
-def test_the_end_gives_out_an_event_without_its_empty_line(rest: bytes, messages: list[Message]) -> None:
+def test_the_end_gives_out_an_event_without_its_empty_line(rest: bytes, messages: list[bytes]) -> None:
     parser = Parser()
-    assert parser.feed(b"data: before\n\n" + rest) == [Message(b"before", None)]
+    assert parser.feed(b"data: before\n\n" + rest) == [b"before"]
     assert parser.end() == messages
     assert parser.end() == []
 
@@ -180,7 +164,7 @@ def test_the_end_adds_what_an_empty_line_would_have(stream: bytes, places: list[
 
 def test_an_event_without_end_is_given_up() -> None:
     parser = Parser(limit=100)
-    assert parser.feed(b"data: whole\n\ndata: " + b"x" * 100) == [Message(b"whole", None)]
+    assert parser.feed(b"data: whole\n\ndata: " + b"x" * 100) == [b"whole"]
     with pytest.raises(TooLong):
         parser.feed(b"x")
     with pytest.raises(TooLong):
@@ -191,14 +175,14 @@ def test_an_event_up_to_the_limit_is_read() -> None:
     parser = Parser(limit=100)
     event = b"data: " + b"x" * 94
     assert parser.feed(event) == []
-    assert parser.feed(b"\n\n") == [Message(b"x" * 94, None)]
+    assert parser.feed(b"\n\n") == [b"x" * 94]
 
 
 def test_the_limit_is_one_events_not_the_streams() -> None:
     parser = Parser(limit=100)
     for _ in range(50):
         assert parser.feed(b"data: " + b"x" * 50) == []
-        assert parser.feed(b"\n\n") == [Message(b"x" * 50, None)]
+        assert parser.feed(b"\n\n") == [b"x" * 50]
 
 
 LINES = st.text(st.characters(exclude_categories=["Cs"])).map(
@@ -213,8 +197,8 @@ def test_what_is_framed_is_read_back(events: list[tuple[bytes, str | None]], pla
     stream = b"".join(
         sse.HEARTBEAT + sse.frame(event, offset.encode() if offset is not None else None) for event, offset in events
     )
-    assert by_the_standard(stream) == [Message(*event) for event in events]
-    assert read(cut(stream, places)) == [Message(*event) for event in events]
+    assert by_the_standard(stream) == [event for event, _ in events]
+    assert read(cut(stream, places)) == [event for event, _ in events]
 
 
 @pytest.mark.parametrize(

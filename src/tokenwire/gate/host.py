@@ -5,7 +5,7 @@ lets it read every answer (DNS rebinding). An address cannot be made to, nor can
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -44,11 +44,11 @@ class HostGate:
         self._hosts = hosts
         self._refusal = refusal
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """ASGI."""
         asked = [value for name, value in scope.get("headers", ()) if name == b"host"]
         admitted = all(self._hosts.admit(host.decode("latin-1")) for host in asked)
-        await (self._app if admitted else self._refusal)(scope, receive, send)
+        return (self._app if admitted else self._refusal)(scope, receive, send)
 
 
 def is_host_name(text: str) -> bool:

@@ -8,43 +8,21 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from ..narration import Narration
-from ..wire import sse
+from ..wire.sse import TooLong
 from .base import Answer
 
 QUOTED_BYTES = 64 * 1024
 """Of what an upstream said, as much as a failure's detail may hold."""
 
 
-class TooLong(ValueError):
-    """A message outgrew every reason."""
-
-
 class Framing(Protocol):
     """How a body is cut into messages. Sans-IO."""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that these bytes complete. Raises :class:`TooLong`."""
+        """The messages that these bytes complete. Raises :class:`tokenwire.wire.sse.TooLong`."""
 
     def end(self) -> list[bytes]:
         """What the end of the body leaves, where it may be a message."""
-
-
-class SseFraming:
-    """A message is the data of a server-sent event."""
-
-    def __init__(self) -> None:
-        self._parser = sse.Parser()
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """See :class:`Framing`."""
-        try:
-            return [message.data for message in self._parser.feed(data)]
-        except sse.TooLong:
-            raise TooLong from None
-
-    def end(self) -> list[bytes]:
-        """See :class:`Framing`."""
-        return [message.data for message in self._parser.end()]
 
 
 class StreamParser(ABC):

@@ -9,7 +9,8 @@ import msgspec
 
 from .. import events
 from ..errors import UpstreamFailure
-from .answer import SseFraming, StreamParser
+from ..wire import sse
+from .answer import StreamParser
 from .anthropic_turns import REDACTED, system, tools, turns
 from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers, sealed
 from .refusal import read_error, read_refusal
@@ -176,7 +177,7 @@ class MessagesParser(StreamParser):
     """
 
     def __init__(self, message_id: str) -> None:
-        super().__init__(message_id, SseFraming())
+        super().__init__(message_id, sse.Parser())
         self._message_id = message_id
         self._reason: events.FinishReason | None = None
         self._usage = _Usage()

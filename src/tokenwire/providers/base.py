@@ -64,6 +64,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret | None = None
     needs_key: bool = False
     """Whether it is asked only with a key that the request brings."""
+    byok: bool = False
+    """Whether its key is one that the request has brought."""
     quirks: Quirks = PLAIN
     temperature: float | None = None
     max_tokens: int | None = None

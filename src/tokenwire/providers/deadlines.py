@@ -44,9 +44,14 @@ class Deadlines:
             timer.cancel()
         self._timers.clear()
 
-    def _look_for_first(self, seconds: float, on_late: Callable[[str], None]) -> None:
-        if not self._parser.tokens and not self.paused:
+    def _look_for_first(self, seconds: float, on_late: Callable[[str], None], was_paused: bool = False) -> None:
+        if self._parser.tokens:
+            return
+        if not (self.paused or was_paused):
             on_late(f"no token within {seconds:g} s")
+            return
+        wait = seconds / 4 if self.paused else seconds
+        self._timers["first"] = self._loop.call_later(wait, self._look_for_first, seconds, on_late, self.paused)
 
     def _look_for_next(self, seconds: float, on_late: Callable[[str], None]) -> None:
         now, tokens = self._loop.time(), self._parser.tokens

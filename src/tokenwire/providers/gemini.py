@@ -13,7 +13,8 @@ import msgspec
 
 from .. import events
 from ..errors import Code, UpstreamFailure
-from .answer import SseFraming, StreamParser
+from ..wire import sse
+from .answer import StreamParser
 from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers, sealed
 from .gemini_history import SignedText, contents, signed_thought, system_instruction
 from .refusal import read_error, read_refusal
@@ -160,7 +161,7 @@ class GeminiParser(StreamParser):
     """
 
     def __init__(self, message_id: str) -> None:
-        super().__init__(message_id, SseFraming())
+        super().__init__(message_id, sse.Parser())
         self._message_id = message_id
         self._reason: events.FinishReason | None = None
         self._usage: events.Usage | None = None

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from ..errors import Code, UpstreamFailure
-from ..messages import Media, Message, Reasoning, Text, ToolCall
+from ..messages import MIME_TYPES, Media, Message, Reasoning, Text, ToolCall
 from .base import unsealed
 from .data_url import unwrapped
 
@@ -30,8 +30,6 @@ _UNSIGNED = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 Without it Gemini 3 refuses every conversation in which another model called a tool.
 """
-
-_MIME_TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "document": "application/pdf"}
 
 _PLACED = re.compile(
     r"(?P<place>thought|this|past|end)(?:\+(?P<before>\d{1,9})\+(?P<length>\d{1,9}))?:(?P<signature>.+)", re.DOTALL
@@ -87,7 +85,10 @@ def signed_thought(signature: str) -> str:
 
 def system_instruction(messages: Iterable[Message]) -> _Json | None:
     """What the system says, wherever in the conversation it says it; ``None`` where it says nothing."""
-    parts = [{"text": message.text} for message in messages if message.role == "system" and message.text]
+    said = [message for message in messages if message.role == "system"]
+    if any(isinstance(part, Media) for message in said for part in message.content):
+        raise UpstreamFailure(Code.unsupported_content, "This model takes only text in a system message.")
+    parts = [{"text": message.text} for message in said if message.text]
     return {"parts": parts} if parts else None
 
 
@@ -191,7 +192,7 @@ def _part(part: Text | Media) -> _Json:
         return {"text": part.text}
     part = unwrapped(part)
     if part.data is not None:
-        return {"inlineData": {"mimeType": part.mime_type or _MIME_TYPES[part.kind], "data": part.data}}
+        return {"inlineData": {"mimeType": part.mime_type or MIME_TYPES[part.kind], "data": part.data}}
     url = part.url or ""
     mime_type = part.mime_type or mimetypes.guess_type(url.partition("?")[0])[0]
     return {"fileData": {"fileUri": url} | ({"mimeType": mime_type} if mime_type else {})}

@@ -1,6 +1,6 @@
 """Newline-delimited JSON as upstreams write it, cut into messages."""
 
-from .answer import TooLong
+from ..wire.sse import TooLong
 
 
 class LineFraming:
@@ -16,8 +16,8 @@ class LineFraming:
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that these bytes complete.
 
-        Raises :class:`.answer.TooLong` on the first feed after an unfinished line has outgrown the limit, so that
-        nothing that was complete is lost.
+        Raises :class:`tokenwire.wire.sse.TooLong` on the first feed after an unfinished line has outgrown the limit,
+        so that nothing that was complete is lost.
         """
         if len(self._rest) > self._limit:
             raise TooLong

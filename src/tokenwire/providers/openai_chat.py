@@ -12,7 +12,8 @@ import msgspec
 
 from .. import events
 from ..errors import Code, UpstreamFailure
-from .answer import SseFraming, StreamParser
+from ..wire import sse
+from .answer import StreamParser
 from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers
 from .openai_chat_history import REASONING, rows
 from .refusal import read_error, read_refusal
@@ -133,7 +134,7 @@ class ChatParser(StreamParser):
     """Reads one streamed chat completion. Complete after a finish reason, with or without ``[DONE]``."""
 
     def __init__(self, message_id: str, quirks: Quirks = PLAIN) -> None:
-        super().__init__(message_id, SseFraming())
+        super().__init__(message_id, sse.Parser())
         self._seals = quirks.reasoning_back
         self._thinking = False
         """Whether there is reasoning that is not sealed yet."""

@@ -11,7 +11,8 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message, Part, Reasoning, Text
-from .answer import SseFraming, StreamParser
+from ..wire import sse
+from .answer import StreamParser
 from .base import PLAIN, Answer, HttpCall, Prompt, Quirks, Target, key_headers, sealed, unsealed
 from .data_url import unwrapped
 from .refusal import read_error, read_refusal
@@ -205,7 +206,7 @@ class ResponseParser(StreamParser):
     """
 
     def __init__(self, message_id: str) -> None:
-        super().__init__(message_id, SseFraming())
+        super().__init__(message_id, sse.Parser())
         self._message_id = message_id
         self._refused = False
         self._thought: int | None = None

@@ -187,6 +187,6 @@ def _retry_after(headers: Mapping[str, str], texts: list[tuple[str, str]]) -> in
         return min(int(value[:9]), _DAY)
     try:
         moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return min(max(0, round(moment.timestamp() - time.time())), _DAY)

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tokenwire.server")
 
 _WEB = Path(__file__).parent.parent / "web"
+_STREAM = "tokenwire.stream"
+"""Where an endpoint leaves the answer that is to be followed."""
 _PAGE_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -136,6 +138,9 @@ class App:
         """ASGI."""
         with self._telemetry.request(scope, _closing(send) if self._drain.leaving else send) as send_seen:
             await self._asgi(scope, receive, send_seen)
+            if (stream := scope.pop(_STREAM, None)) is not None:
+                # followed from out here: every layer that it was awaited through would cost each of its tokens
+                await stream()
 
     def leave(self) -> None:
         """Keeps no connection open for another request, and is not healthy any more."""
@@ -173,14 +178,7 @@ class App:
             config = self.config = msgspec.structs.replace(self.config, models=models)
             asked = [model for model in models.values() if model.choices]
             transport = open_transport(connect_seconds=runs.connect_seconds)
-            store = await open_store(
-                self.config.store,
-                keep_seconds=runs.keep_seconds,
-                keep_bytes=runs.keep_bytes,
-                lease_seconds=runs.lease_seconds,
-                patience=runs.store_seconds,
-                watched=self._telemetry.backend,
-            )
+            stack.push_async_callback(transport.close)
             observer = self._telemetry.observer(self._middleware)
             accounting = await stack.enter_async_context(
                 opened_accounting(
@@ -190,12 +188,24 @@ class App:
                 )
             )
             self._accounts = None if accounting is None or not accounting.ledger else accounting.accounts
+            authenticator = await Authenticator.open(config.auth, config.store, self._origins, self._authenticate)
+            stack.push_async_callback(authenticator.close)
+            stack.push_async_callback(self._agents.close)
+            store = await open_store(
+                config.store,
+                keep_seconds=runs.keep_seconds,
+                keep_bytes=runs.keep_bytes,
+                lease_seconds=runs.lease_seconds,
+                patience=runs.store_seconds,
+                watched=self._telemetry.backend,
+            )
             self.engine = Engine(
                 store,
                 max_runs=limits.runs,
                 bounds=Bounds(limits.run_bytes, limits.ahead_bytes),
                 observer=observer if accounting is None else accounting,
             )
+            stack.push_async_callback(self.engine.close)
             self.router = ModelRouter(
                 asked,
                 transport,
@@ -205,7 +215,6 @@ class App:
                 breaker_seconds=runs.breaker_seconds,
                 watch=self._telemetry.watch,
             )
-            authenticator = await Authenticator.open(config.auth, config.store, self._origins, self._authenticate)
             self.chat = Chat(
                 config,
                 self.engine,
@@ -218,14 +227,8 @@ class App:
                 accounting,
                 client_addresses(config),
             )
-            try:
-                async with self._telemetry.serving(lambda: self.engine.live_runs, self.router.listing):
-                    yield
-            finally:
-                await self.engine.close()
-                await authenticator.close()
-                await self._agents.close()
-                await transport.close()
+            async with self._telemetry.serving(lambda: self.engine.live_runs, self.router.listing):
+                yield
 
     def _model_source(self, name: str, prompt: Prompt) -> Source:
         model = self.config.models.get(name)
@@ -344,7 +347,10 @@ class _Endpoint:
             except Exception:
                 logger.exception("a %s request failed", scope["method"])
                 response = refusal_response(Refusal(Code.internal))
-        await (response if isinstance(response, EventStream) else named(response))(scope, receive, send)
+        if isinstance(response, EventStream):
+            scope[_STREAM] = partial(response, scope, receive, send)
+        else:
+            await named(response)(scope, receive, send)
 
     def _wrong_method(self) -> ASGIApp:
         response = refusal_response(Refusal(Code.method_not_allowed))

@@ -8,7 +8,6 @@ order, several ``data:`` lines, cut anywhere.
 """
 
 import codecs
-from typing import NamedTuple
 
 CONTENT_TYPE = "text/event-stream"
 HEARTBEAT = b"\n"
@@ -22,19 +21,12 @@ def frame(event: bytes, offset: bytes | None) -> bytes:
     return b"id: " + offset + b"\ndata: " + event + b"\n\n"
 
 
-class Message(NamedTuple):
-    """One dispatched event: its data, and the ``id`` that stood with it."""
-
-    data: bytes
-    id: str | None
-
-
 class TooLong(ValueError):
     """An event outgrew the parser's limit."""
 
 
 class Parser:
-    """Bytes in, messages out.
+    """Bytes in, the data of each event out. What else an event may have, no model's API says anything with.
 
     :param limit: the most bytes one event may have.
     """
@@ -45,8 +37,8 @@ class Parser:
         self._after_cr = False
         self._begun = False
 
-    def feed(self, data: bytes) -> list[Message]:
-        """The messages that these bytes complete.
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events that these bytes complete.
 
         Raises :class:`TooLong` on the first feed after an unfinished event has outgrown the limit, so that nothing
         that was complete is lost.
@@ -64,13 +56,13 @@ class Parser:
         messages = []
         for block in blocks:
             if block.startswith(b"data: ") and b"\n" not in block:
-                messages.append(Message(block[6:], None))
+                messages.append(block[6:])
             elif (message := _dispatch(block)) is not None:
                 messages.append(message)
         return messages
 
-    def end(self) -> list[Message]:
-        """The message that the end of the stream cuts short, where its data lines look complete.
+    def end(self) -> list[bytes]:
+        """The event that the end of the stream cuts short, where its data lines look complete.
 
         The specification drops it; servers that forget the last empty line are common enough that we do not.
         """
@@ -98,14 +90,10 @@ class Parser:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _dispatch(block: bytes) -> Message | None:
+def _dispatch(block: bytes) -> bytes | None:
     lines: list[bytes] = []
-    event_id = None
     for line in block.split(b"\n"):
         name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
         if name == b"data":
-            lines.append(value)
-        elif name == b"id" and b"\0" not in value:
-            event_id = value.decode("utf-8", "replace")
-    return Message(b"\n".join(lines), event_id) if lines else None
+            lines.append(value.removeprefix(b" "))
+    return b"\n".join(lines) if lines else None
