@@ -507,6 +507,17 @@ def test_a_key_that_is_not_set_is_named(tmp_path: Path) -> None:
     assert "GROQ_API_KEY" in mistake(tmp_path, '[models.small]\nprovider = "groq"\n')
 
 
+@pytest.mark.parametrize("key", ["sk-proj-0aB1cD2eF3", "gsk_0aB1cD2eF3"])
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [(MODEL + "key_env", "models.small.key_env"), (f"{MODEL}[metrics]\ntoken_env", "metrics.token_env")],
+)
+def test_a_key_in_place_of_its_variable_is_not_shown(tmp_path: Path, table: str, place: str, key: str) -> None:
+    line = mistake(tmp_path, f'{table} = "{key}"\n')
+    assert place in line
+    assert key not in line
+
+
 @pytest.mark.parametrize("key", [f"{KEY}\n", f" {KEY}", f"{KEY} x", f"{KEY}\r\nx: y", f"“{KEY}”", "\x00"])
 def test_a_key_that_no_header_holds_is_not_shown(tmp_path: Path, key: str) -> None:
     line = mistake(tmp_path, MODEL + 'key_env = "MY_KEY"\n', {"MY_KEY": key})

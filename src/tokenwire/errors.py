@@ -25,6 +25,7 @@ class Code(StrEnum):
     bad_request = "bad_request"
     unauthenticated = "unauthenticated"
     byok_missing = "byok_missing"
+    byok_refused = "byok_refused"
     forbidden_origin = "forbidden_origin"
     not_found = "not_found"
     unknown_run = "unknown_run"
@@ -71,6 +72,8 @@ _DEFAULTS: dict[Code, tuple[int, str]] = {
     Code.bad_request: (422, "The request is not a chat request."),
     Code.unauthenticated: (401, "Who is asking? Sign in, or send a valid key."),
     Code.byok_missing: (401, "Bring a key of your own for this model."),
+    # not 401: whoever gets that takes it for a question of who is asking us
+    Code.byok_refused: (400, "The model's provider refused your key."),
     Code.forbidden_origin: (403, "This origin is not allowed."),
     Code.not_found: (404, "There is nothing at this address."),
     Code.unknown_run: (404, "There is no such run, or it is no longer kept."),

@@ -7,6 +7,14 @@ import msgspec
 Role = Literal["system", "user", "assistant", "tool"]
 MediaKind = Literal["image", "audio", "video", "document"]
 
+MIME_TYPES: dict[MediaKind, str] = {
+    "image": "image/png",
+    "audio": "audio/wav",
+    "video": "video/mp4",
+    "document": "application/pdf",
+}
+"""Of data that comes without its media type."""
+
 
 class Text(msgspec.Struct, frozen=True, tag="text"):
     """A piece of text."""

@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tokenwire import Ask, ChatBackend, Middleware, Question
 from tokenwire.cli import main
@@ -60,6 +61,31 @@ def who(connection: HTTPConnection) -> str | None:
     return "alice"
 
 
+def loud(app: ASGIApp) -> ASGIApp:
+    """Logs all that may show who is asking, as no application should."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def receive_loudly() -> Message:
+            message = await receive()
+            if '"auth"' in (message.get("text") or ""):
+                logger.debug("came %s: %s", message, message["text"])
+            return message
+
+        if scope["type"] != "lifespan":
+            raw = [(name, value) for name, value in scope["headers"] if name not in _ORDINARY]
+            logger.debug("headers %s, or %s; %s", Headers(raw=raw), raw, HTTPConnection(scope).url)
+            logger.debug("protocols %s", scope.get("subprotocols"))
+        await app(scope, receive_loudly, send)
+
+    return answer
+
+
+def serve_configured(config: str) -> None:
+    """Serves what a configuration says, in an application that logs too much."""
+    configure("text", "debug")
+    _serve(loud(ChatBackend(config)))
+
+
 def serve_agents(store: str, log_format: str) -> None:
     """Serves agents that tell in exceptions what they were asked."""
     configure("json" if log_format == "json" else "text", "debug")
@@ -95,11 +121,15 @@ def serve_agents(store: str, log_format: str) -> None:
     async def nonsense(ask: Ask) -> AsyncIterator[Any]:
         yield {"what": ask.prompt}
 
+    _serve(backend)
+
+
+def _serve(app: Any) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         print(f"page http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # noqa: T201
-        uvicorn.Server(uvicorn.Config(backend, log_config=None)).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(app, log_config=None)).run(sockets=[listener])
 
 
 if __name__ == "__main__":
@@ -108,5 +138,7 @@ if __name__ == "__main__":
     trace.set_tracer_provider(provider)
     if sys.argv[1] == "agents":
         serve_agents(*sys.argv[2:])
+    elif sys.argv[1] == "configured":
+        serve_configured(sys.argv[2])
     else:
         sys.exit(main(sys.argv[1:]))

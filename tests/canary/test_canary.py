@@ -1,16 +1,12 @@
 """No secret is anywhere but where it is used; what is asked and answered is in the answer and the run's log alone."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import redis
 
 from tokenwire.config import load
 from tokenwire.messages import message
@@ -18,7 +14,7 @@ from tokenwire.providers.base import Prompt
 from tokenwire.providers.codecs import CODECS
 from tokenwire.testing import ThreadedUpstream
 
-from ..over_http.client import ask, get
+from ..over_http.client import ask
 from ..over_http.wires import TANSTACK
 from ..runs.redis_server import RedisServer
 from .canaries import (
@@ -37,6 +33,7 @@ from .canaries import (
     leaks,
 )
 from .flows import Told, chat, odd_requests, sockets
+from .server import running
 
 CONFIG = f"""
 [models.fast]
@@ -61,76 +58,6 @@ enabled = true
 """
 
 
-class Running(NamedTuple):
-    url: str
-    log: Path
-    spans: Path
-    process: "subprocess.Popen[str]"
-
-    def metrics(self) -> str:
-        answer = get(self.url, "/metrics", {"authorization": f"Bearer {SCRAPER_TOKEN}"})
-        assert answer.status == 200
-        return answer.body.decode()
-
-    def stop(self) -> None:
-        """Whatever it has to say is written down then."""
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(20)
-
-
-@contextlib.contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Running]:
-    log, spans = folder / "server.log", folder / "spans.json"
-    spans.touch()
-    env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    env |= {"PROVIDER_KEY": PROVIDER_KEY, "SCRAPER": SCRAPER_TOKEN, "SPANS": str(spans), "ANSWER": ANSWER}
-    command = [sys.executable, "-X", "dev", "-m", "tests.canary.program", *arguments]
-    with log.open("w") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env)
-    assert process.stdout is not None
-    with process.stdout:
-        try:
-            page = next((line for line in process.stdout if "page" in line), None)
-            assert page is not None, log.read_text()
-            yield Running(page.split()[-1], log, spans, process)
-        finally:
-            process.kill()
-            process.wait(20)
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Any]]:
-    """An address, and what gives all that is kept there."""
-    if request.param == "memory":
-        yield "memory", lambda: b""
-    elif request.param == "sqlite":
-        files = tmp_path / "store"
-        files.mkdir()
-        yield f"sqlite:///{files}/runs.db", lambda: b"".join(path.read_bytes() for path in sorted(files.iterdir()))
-    else:
-        with RedisServer(tmp_path, "--requirepass", STORE_PASSWORD) as server:
-            yield server.url.replace("//", f"//:{STORE_PASSWORD}@"), lambda: _dump(server.port)
-
-
-def _dump(port: int) -> bytes:
-    with redis.Redis(port=port, password=STORE_PASSWORD) as client:
-        kept = []
-        for key in client.scan_iter(count=1000):
-            kind = client.type(key)
-            if kind == b"hash":
-                value: Any = client.hgetall(key)
-            elif kind == b"stream":
-                value = client.xrange(key)
-            elif kind == b"string":
-                value = client.get(key)
-            elif kind == b"zset":
-                value = client.zrange(key, 0, -1)
-            else:
-                value = client.smembers(key)
-            kept.append(repr((key, value)).encode())
-        return b"\n".join(kept)
-
-
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_every_flow_and_failure(
     upstream: ThreadedUpstream, tmp_path: Path, store: tuple[str, Any], log_format: str
@@ -138,30 +65,16 @@ def test_every_flow_and_failure(
     config = tmp_path / "tokenwire.toml"
     config.write_text(CONFIG.replace("{upstream}", upstream.base_url))
     address, kept = store
-    os.environ["TOKENWIRE_STORE"] = address
-    try:
-        arguments = (
-            "serve",
-            "--port",
-            "0",
-            "--config",
-            str(config),
-            "--log-level",
-            "debug",
-            "--log-format",
-            log_format,
-        )
-        with running(tmp_path, *arguments) as server:
-            told = Told()
-            chat(server.url, upstream, told, lambda body: {**body, "persona": "guide"})
-            sockets(server.url, upstream, told)
-            odd_requests(server.url, told)
-            metrics = server.metrics()
-            in_the_store = kept()
-            server.stop()
-            in_the_store += kept()
-    finally:
-        del os.environ["TOKENWIRE_STORE"]
+    arguments = ("serve", "--port", "0", "--config", str(config), "--log-level", "debug", "--log-format", log_format)
+    with running(tmp_path, *arguments, TOKENWIRE_STORE=address) as server:
+        told = Told()
+        chat(server.url, upstream, told, lambda body: {**body, "persona": "guide"})
+        sockets(server.url, upstream, told)
+        odd_requests(server.url, told)
+        metrics = server.metrics()
+        in_the_store = kept()
+        server.stop()
+        in_the_store += kept()
 
     log, spans = server.log.read_text(), server.spans.read_text()
     assert log.count("run ") > 20, "there is nothing to look through"

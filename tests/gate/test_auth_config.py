@@ -54,6 +54,7 @@ def test_the_algorithms_go_with_the_key(tmp_path: Path, source: str, algorithms:
         (JWT + URL + 'secret_env = "SHARED"', "auth.jwt"),
         (JWT + 'secret_env = "SHORT"', "SHORT"),
         (JWT + 'secret_env = "MISSING"', "MISSING"),
+        (JWT + f'secret_env = "{SHARED}-"', "auth.jwt.secret_env: it is not the name"),
         (JWT + 'public_key_file = "nothing.pem"', "nothing.pem"),
         (JWT + 'public_key_file = "private.pem"', "private"),
         (JWT + 'jwks_url = "http://login.example/jwks"', "jwks_url"),
@@ -75,8 +76,9 @@ def test_the_algorithms_go_with_the_key(tmp_path: Path, source: str, algorithms:
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, place: str) -> None:
-    with pytest.raises(ConfigError, match=place):
+    with pytest.raises(ConfigError, match=place) as mistake:
         configured(tmp_path, text)
+    assert SHARED not in str(mistake.value)
 
 
 def test_http_is_for_this_machine(tmp_path: Path) -> None:

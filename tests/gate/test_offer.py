@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tokenwire.config import Config
+from tokenwire.errors import Refusal
 from tokenwire.gate.offer import offered_to
 from tokenwire.gate.policy import decide, offered_models, offered_personas
 from tokenwire.gate.principal import Scopes
@@ -43,3 +44,9 @@ def test_no_wish_and_no_persona_leads_out_of_the_scopes(config: Config) -> None:
     for wishes in ({}, {"model": "fast"}, {"model": "upstream-fast"}, {"persona": "poet"}, {"provider": "groq"}):
         assert decide(offered, question(**wishes)).model.name == "smart"
     assert decide(offered_to(config, Scopes(personas=())), question(persona="poet")).model.name == "fast"
+
+
+def test_a_persona_whose_model_is_out_of_the_scopes_is_refused(tmp_path: Path) -> None:
+    config = configured(tmp_path, '[personas.odist]\nsystem = "Praise."\nmodel = "big"\npolicy.models = ["big"]\n')
+    with pytest.raises(Refusal, match="refused_choice"):
+        decide(offered_to(config, Scopes(models=("smart",))), question(persona="odist"))

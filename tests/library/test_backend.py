@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def test_agents_alone_need_no_model_and_start_none(monkeypatch: pytest.MonkeyPat
     backend.agent("echo")(echo)
     with TestClient(backend) as client:
         assert answer(client) == "Hi"
-        assert [model["name"] for model in client.get("/models").json()["models"]] == ["echo"]
+        (model,) = client.get("/models").json()["models"]
+        assert (model["name"], model["status"], model["targets"]) == ("echo", "ok", [])
 
 
 def test_agents_alone_do_not_offer_what_the_environment_has(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +201,24 @@ def test_a_configuration_with_a_mistake(config: Any, text: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "mistaken",
+    [
+        {"budgets": {"per_key": {"day_dollars": 1}}},
+        {"auth": {"jwt": {"issuer": "i", "audience": "a", "public_key_file": "key.pem"}}},
+    ],
+)
+def test_a_start_that_fails_leaves_nothing_behind(
+    mistaken: dict[str, Any], fast: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("key.pem").write_text("no key")
+    before = set(threading.enumerate())
+    with pytest.raises(ConfigError), TestClient(ChatBackend({**fast, **mistaken, "store": "sqlite:///runs.db"})):
+        pass
+    assert {thread for thread in threading.enumerate() if thread.is_alive()} <= before
+
+
 def test_without_a_lifespan_a_mistake_is_told_with_each_request(caplog: pytest.LogCaptureFixture) -> None:
     backend = ChatBackend("/nowhere.toml")
     with serving(backend, lifespan="off") as host:
@@ -229,9 +249,15 @@ def test_origins_take_the_place_of_the_configuration_s() -> None:
 
 def test_agents_have_names_of_their_own_and_are_named_in_time() -> None:
     backend = ChatBackend()
-    backend.agent("echo")(echo)
+    backend.agent("echo", default=True)(echo)
     with pytest.raises(ValueError, match="echo"):
         backend.agent("echo")
+    with pytest.raises(ValueError, match="echo"):
+        backend.agent("other", default=True)
+    with pytest.raises(ValueError, match="empty"):
+        backend.agent("")
+    with pytest.raises(TypeError, match="agent has a name"):
+        backend.agent(echo)  # type: ignore[arg-type]
     with TestClient(backend), pytest.raises(RuntimeError, match="before"):
         backend.agent("late")
 
@@ -244,6 +270,19 @@ def test_lives_follow_each_other() -> None:
             assert answer(client) == "Hi"
     client = TestClient(backend)  # each request in a loop of its own
     assert [answer(client), answer(client)] == ["Hi", "Hi"]
+
+
+def test_a_loop_that_was_closed_with_its_tasks_is_nobodys_home() -> None:
+    backend = ChatBackend()
+    backend.agent("echo")(echo)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(Peer().ask(backend))
+    left = asyncio.all_tasks(loop)
+    loop.close()
+    backend.agent("late")(echo)
+    with TestClient(backend) as client:
+        assert answer(client, model="late") == "Hi"
+    del left
 
 
 def test_a_second_loop_is_told_so() -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tokenwire import Ask, chat_response
+from tokenwire import Ask, ChatBackend, chat_response
 
 from ..over_http.client import ask, get
 from ..over_http.wires import LEGACY, RAIS, TANSTACK, TANSTACK_NDJSON, Wire
@@ -190,6 +190,22 @@ def test_the_backend_asks_who_where_the_route_does_not_say(stage: Stage) -> None
             assert nobody.status == 401
         with ask(host.url, PATH, RAIS.body(), {"x-user": "ann"}) as ann:
             assert RAIS.text(ann.read()) == "Hello"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"wire": "nope"}, "wire: 'nope' is not one of rais, tanstack, tanstack-legacy"),
+        ({"framing": "sss"}, "framing: 'sss' is not one of sse, ndjson"),
+    ],
+)
+async def test_what_there_is_to_choose_from_is_told(options: dict[str, Any], told: str) -> None:
+    backend, source = ChatBackend({}), Iterating("Hello")
+    async with backend.running():
+        with pytest.raises(ValueError, match=f"^{told}$"):
+            await chat_response(StarletteRequest({"type": "http"}), source, backend=backend, **options)
+    assert source.closed
 
 
 def test_a_body_that_was_read_before_and_headers_that_are_added() -> None:

@@ -124,7 +124,9 @@ def test_the_page_and_the_list_of_agents(host: Serving) -> None:
         script.read()
     with get(host.url, PREFIX + "/models", ANN) as models:
         assert models.json["default"] == "echo"
-        assert models.json["models"][0] == {"name": "echo", "description": "says it again", "greeting": "Hello?"}
+        assert models.json["models"][0] == {
+            "name": "echo", "description": "says it again", "greeting": "Hello?", "status": "ok", "targets": [],
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("lifespan", [True, False], ids=["lifespan", "no lifespan"])

@@ -123,11 +123,24 @@ def test_a_model_that_quotes_their_key_is_not_quoted(upstream: ThreadedUpstream,
 def test_a_refused_key_of_theirs_says_nothing_of_others(upstream: ThreadedUpstream, byok: str) -> None:
     for _ in range(6):
         upstream.reply(Reply(status=401))
-        assert ask(byok, body=RAIS.body(model="either"), headers=HEADERS).status == 502
+        refused = ask(byok, body=RAIS.body(model="either"), headers=HEADERS)
+        assert (refused.status, refused.read()) == (400, b"The model's provider refused your key.")
     upstream.say("Hi")
     assert RAIS.text(ask(byok, body=RAIS.body(model="either")).read()) == "Hi"
     (either,) = (model for model in get(byok, "/models").json["models"] if model["name"] == "either")
     assert either["status"] == "ok"
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_what_is_wrong_with_their_key_is_theirs_to_know_and_with_ours_ours(
+    upstream: ThreadedUpstream, byok: str, status: int
+) -> None:
+    told = []
+    for headers in (HEADERS, {}):
+        upstream.reply(Reply(status=status))
+        answer = ask(byok, TANSTACK.path, TANSTACK.body(model="either"), headers)
+        told.append((answer.status, answer.json["error"]["code"]))
+    assert told == [(400, "byok_refused"), (502, {401: "upstream_auth", 402: "upstream_quota"}[status])]
 
 
 def test_a_browser_may_send_it(byok: str) -> None:

@@ -34,7 +34,13 @@ class Agents:
     def listing(self) -> list[dict[str, Any]]:
         """What ``GET /models`` says of each."""
         return [
-            {"name": agent.name, "description": agent.description, "greeting": agent.greeting}
+            {
+                "name": agent.name,
+                "description": agent.description,
+                "greeting": agent.greeting,
+                "status": "ok",
+                "targets": [],
+            }
             for agent in self._agents.values()
         ]
 

@@ -4,6 +4,7 @@ from .. import events
 from ..errors import Code, Failure
 from ..messages import ToolCall
 from ..narration import Narration
+from .call_ids import CallIds
 from .pieces import Finish, Piece, Reasoning, ToolResult
 
 
@@ -13,9 +14,7 @@ class Telling:
     def __init__(self, message_id: str) -> None:
         self.finish = Finish()
         self._narration = Narration(message_id)
-        self._call_ids: dict[str, str] = {}
-        """By the agent's own ids of its calls, those that are told."""
-        self._told_ids: set[str] = set()
+        self._call_ids = CallIds()
         self._told: list[events.Event] = []
 
     def hear(self, piece: Piece) -> None:
@@ -51,7 +50,7 @@ class Telling:
                 narration.reasoning(piece.delta)
             case events.ReasoningEncryptedValue(subtype="message"):
                 narration.sign(piece.encrypted_value)
-            case events.ReasoningEncryptedValue(subtype="tool-call") if call_id := self._call_ids.get(piece.entity_id):
+            case events.ReasoningEncryptedValue(subtype="tool-call") if call_id := self._call_ids.find(piece.entity_id):
                 self._told += [
                     *narration.take(),
                     events.ReasoningEncryptedValue("tool-call", call_id, piece.encrypted_value),
@@ -65,9 +64,9 @@ class Telling:
             case events.ToolCallStart():
                 self._begin_call(piece.tool_call_id, piece.tool_call_name)
             case events.ToolCallArgs():
-                narration.arguments(self._call_ids.get(piece.tool_call_id, ""), piece.delta)
+                narration.arguments(self._call_ids.find(piece.tool_call_id) or "", piece.delta)
             case events.ToolCallEnd():
-                narration.end_call(self._call_ids.get(piece.tool_call_id, ""))
+                narration.end_call(self._call_ids.find(piece.tool_call_id) or "")
             case ToolResult(call_id, content):
                 self._tell_result("", call_id, content)
             case events.ToolCallResult():
@@ -95,20 +94,14 @@ class Telling:
                 raise TypeError(f"an agent answers in text and events, not in {type(piece).__name__}")
 
     def _begin_call(self, call_id: str, name: str, signature: str | None = None) -> str:
-        """A call under an id that is new in this answer; what comes of the agent's id now is this call's."""
-        told_id = call_id
-        number = 1
-        while told_id in self._told_ids:
-            number += 1
-            told_id = f"{call_id}-{number}"
-        self._told_ids.add(told_id)
-        self._call_ids[call_id] = told_id
+        """A call under an id that is new in this answer."""
+        told_id = self._call_ids.begin(call_id)
         self._narration.begin_call(told_id, name, signature)
         return told_id
 
     def _tell_result(self, message_id: str, call_id: str, content: str) -> None:
         """The result of a call, which may be one of an earlier answer that waited for it."""
-        told_id = self._call_ids.get(call_id, call_id)
+        told_id = self._call_ids.find(call_id) or call_id
         self._narration.end_call(told_id)
         self._told += [
             *self._narration.take(),

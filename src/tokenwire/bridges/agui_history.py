@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..messages import Media, Message, Reasoning, Text
+from ..messages import MIME_TYPES, Media, Message, Reasoning, Text
 from .seal import Seal
 
 SEAL = Seal("ag-ui")
-_TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "document": "application/pdf"}
 
 
 def rows(messages: Sequence[Message]) -> list[dict[str, Any]]:
@@ -50,7 +49,7 @@ def _part(part: Text | Media) -> dict[str, Any]:
         return {"type": "text", "text": part.text}
     source: dict[str, Any]
     if part.data is not None:
-        source = {"type": "data", "value": part.data, "mimeType": part.mime_type or _TYPES[part.kind]}
+        source = {"type": "data", "value": part.data, "mimeType": part.mime_type or MIME_TYPES[part.kind]}
     else:
         source = {"type": "url", "value": part.url, **({"mimeType": part.mime_type} if part.mime_type else {})}
     return {"type": part.kind, "source": source}

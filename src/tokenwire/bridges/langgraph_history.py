@@ -7,12 +7,11 @@ import msgspec
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.content import ReasoningContentBlock
 
-from ..messages import Media, Message, Part, Reasoning, Text, ToolCall
+from ..messages import MIME_TYPES, Media, Message, Part, Reasoning, Text, ToolCall
 from ..providers.data_url import unwrapped
 from .seal import Seal
 
 _SEAL = Seal("langgraph")
-_TYPES = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4", "document": "application/pdf"}
 
 
 class _Signed(msgspec.Struct):
@@ -105,7 +104,7 @@ def _block(part: Part) -> dict[str, Any] | None:
         case Media():
             part = unwrapped(part)
             where = {"url": part.url} if part.data is None else {"base64": part.data}
-            block = {"type": part.kind, **where, "mime_type": part.mime_type or _TYPES[part.kind]}
+            block = {"type": part.kind, **where, "mime_type": part.mime_type or MIME_TYPES[part.kind]}
             # OpenAI wants a name for a file
             return {**block, "type": "file", "filename": "document"} if part.kind == "document" else block
     return None

@@ -26,7 +26,7 @@ from pydantic_ai.messages import (
 )
 
 from ..errors import Code, Refusal
-from ..messages import MediaKind, Message, Part, Reasoning, Text, ToolCall
+from ..messages import MIME_TYPES, MediaKind, Message, Part, Reasoning, Text, ToolCall
 from ..providers.data_url import unwrapped
 from .seal import Seal
 
@@ -36,12 +36,6 @@ _URLS: dict[MediaKind, type[ImageUrl | AudioUrl | VideoUrl | DocumentUrl]] = {
     "audio": AudioUrl,
     "video": VideoUrl,
     "document": DocumentUrl,
-}
-_TYPES: dict[MediaKind, str] = {
-    "image": "image/png",
-    "audio": "audio/wav",
-    "video": "video/mp4",
-    "document": "application/pdf",
 }
 
 
@@ -148,4 +142,4 @@ def _user_content(part: Part) -> UserContent:
         data = base64.b64decode(part.data, validate=True)
     except binascii.Error:
         raise Refusal(Code.bad_request, f"This {part.kind} is not base64.") from None
-    return BinaryContent(data, media_type=part.mime_type or _TYPES[part.kind])
+    return BinaryContent(data, media_type=part.mime_type or MIME_TYPES[part.kind])

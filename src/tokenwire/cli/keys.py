@@ -39,7 +39,6 @@ environment:
 _LISTS = {
     "models": "models that may be asked",
     "personas": "personas that may be asked for",
-    "tools": "tools that may be used",
     "origins": "origins that a browser may ask from",
 }
 _COUNTS = {

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..gate.principal import Scopes
 from ..secret import Secret
 from .table import Table, is_base_url
+from .variable import shown, variable
 
 SECRET_ENV = "TOKENWIRE_SECRET"  # noqa: S105 -- the variable's name
 NO_KEYS_IN_MEMORY = 'auth.keys: keys need a store that lasts: store = "sqlite:///FILE" or "redis://HOST"'
@@ -170,8 +171,8 @@ def _public_key(place: str, name: str | None, folder: Path) -> str | None:
 def _secret(place: str, name: str | None, environ: Mapping[str, str]) -> Secret | None:
     if name is None:
         return None
-    value = environ.get(name, "")
+    value = variable(place, name, environ)
     if len(value.encode()) < _MIN_SECRET:
         problem = "is too short: 32 bytes at least" if value else "is not set"
-        raise ConfigError(f"{place}: the environment variable {name} {problem}")
+        raise ConfigError(f"{place}: {shown(name)} {problem}")
     return Secret(value)

@@ -14,6 +14,7 @@ from ..secret import Secret
 from .accounts import Price
 from .policy import ModelPolicy
 from .table import Positive, Seconds, Table, Temperature, is_base_url
+from .variable import shown, variable
 
 EMBEDDED = "smollm2"
 """The embedded model: what is served when nothing else is configured."""
@@ -162,9 +163,9 @@ def _target(name: str, place: str, table: TargetTable, environ: Mapping[str, str
     if model is None:
         raise ConfigError(f"{place}.model: name the upstream's model")
     key_env = table.key_env if table.key_env is not None else preset.key_env
-    if key_env and not environ.get(key_env) and (table.key_env or table.provider not in brought):
-        raise ConfigError(f"{place}.key_env: the environment variable {key_env} is not set")
-    key = environ.get(key_env, "") if key_env else ""
+    key = variable(f"{place}.key_env", key_env, environ) if key_env else ""
+    if key_env and not key and (table.key_env or table.provider not in brought):
+        raise ConfigError(f"{place}.key_env: {shown(key_env)} is not set")
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise ConfigError(f"{place}.key_env: the value of {key_env} is not a key: it holds spaces or odd characters")
     return msgspec.structs.replace(

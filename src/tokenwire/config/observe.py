@@ -8,6 +8,7 @@ import msgspec
 from ..errors import ConfigError
 from ..secret import Secret
 from .table import Table
+from .variable import shown, variable
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Level = Literal["debug", "info", "warning", "error"]
@@ -52,9 +53,10 @@ def metrics_of(table: MetricsTable, environ: Mapping[str, str]) -> Metrics | Non
     """What the table says; ``None`` where there are no metrics. Raises :class:`ConfigError`."""
     token = None
     if table.token_env is not None:
-        if not environ.get(table.token_env):
-            raise ConfigError(f"metrics.token_env: the environment variable {table.token_env} is not set")
-        token = Secret(environ[table.token_env])
+        value = variable("metrics.token_env", table.token_env, environ)
+        if not value:
+            raise ConfigError(f"metrics.token_env: {shown(table.token_env)} is not set")
+        token = Secret(value)
     elif table.port is None:
         return None
     return Metrics(port=table.port, host=table.host, token=token)

@@ -49,7 +49,7 @@ def with_keys(model: Model, keys: Mapping[str, Secret]) -> Model:
 def _with_key(choice: Choice, key: Secret | None) -> Choice:
     if key is None:
         return choice
-    return choice._replace(target=msgspec.structs.replace(choice.target, key=key, needs_key=False))
+    return choice._replace(target=msgspec.structs.replace(choice.target, key=key, needs_key=False, byok=True))
 
 
 def _is_key(text: str) -> bool:

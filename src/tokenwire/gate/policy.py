@@ -36,7 +36,8 @@ def decide(config: Config, question: Question, now: datetime | None = None) -> G
     (:class:`Refusal`, ``refused_choice``). The rest comes from the persona, or is left to the model's own targets.
     The policy bounds wishes alone: what the operator has configured stands.
 
-    Raises :class:`Refusal` (``bad_request``) where the policy leaves nothing of the conversation.
+    Raises :class:`Refusal` where the policy leaves nothing of the conversation (``bad_request``), or no model
+    (``refused_choice``).
     """
     wishes, refused = question.options, list[str]()
     persona = _NOBODY
@@ -88,6 +89,8 @@ def _model(config: Config, persona: Persona, question: Question, refused: list[s
     for meant in (*ours, *upstreams):
         if meant is not None:
             return meant
+    if not models:
+        raise Refusal(Code.refused_choice)
     refused.append("model")
     return models[0]
 

@@ -12,7 +12,9 @@ FAILED = "[redaction failed]"
 _SHORTEST = 6
 """A shorter value is no secret, and its characters are in every line."""
 
-_HEADERS = r"(?:proxy-)?authorization|x-api-key|x-goog-api-key|api-key|(?:set-)?cookie|x-byok-[\w-]+"
+_HEADERS = (
+    r"(?:proxy-)?authorization|x-api-key|x-goog-api-key|api-key|(?:set-)?cookie|x-byok-[\w-]+|sec-websocket-protocol"
+)
 _FIELDS = r"api_?key|password|passwd|secret|client_?secret|(?:access|refresh|id)_?token|ticket"
 _QUOTED = r"""b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?"""
 _NAMED = r"""\\?["']?\s*[:=]\s*|["']\s*,\s*"""
@@ -29,6 +31,7 @@ _SHAPE = re.compile(
     r"|AIza[\w-]{10,}"
     r"|(?:gsk|hf|r8|tw|ghp|gho)_[\w-]{6,}"
     r"|(?:xai|pplx|nvapi|tgp|fw|csk)-[\w-]{6,}"
+    r"|tokenwire\.bearer\.[\w-]+"  # a WebSocket's subprotocol
     r"|AKIA[0-9A-Z]{12,}"
     r"|eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*"
     r")"

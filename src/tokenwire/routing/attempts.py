@@ -25,6 +25,11 @@ logger = logging.getLogger("tokenwire.routing")
 
 _DETAIL_CHARACTERS = 500
 
+_ABOUT_THE_KEY = {
+    Code.upstream_auth: None,
+    Code.upstream_quota: "Your account with the model's provider is used up.",
+}
+
 
 class Patience(NamedTuple):
     """Seconds that things are waited for."""
@@ -146,12 +151,13 @@ class Attempts:
         turn, now = attempt.turn, self._loop.time()
         self._health.fail(turn.target, failure, now, probe=attempt.probe)
         attempt.watch.fail(failure, attempt.call.status)
+        told = _to_its_owner(failure) if turn.target.byok else failure
         if attempt.call.answering:
             self._log(turn.target, failure, "the answer broke off")
-            self._run.fail(_broken_off(failure))
+            self._run.fail(_broken_off(told))
             return
         if turn.target is self._first or is_final(failure):
-            self._verdict = failure
+            self._verdict = told
         self._plan = replan(
             self._plan,
             turn,
@@ -206,7 +212,7 @@ class Attempts:
         logger.warning(
             "run %s: %s: %s", self._run.info.run_id, failure.code, failure.detail, extra={"run": self._run.info}
         )
-        return failure
+        return _to_its_owner(failure) if all(target.byok for target in self._model.targets) else failure
 
     def _log(self, target: Target, failure: Failure, then: str) -> None:
         """A line for an attempt that failed."""
@@ -221,6 +227,14 @@ class Attempts:
             then,
             extra={"run": self._run.info},
         )
+
+
+def _to_its_owner(failure: Failure) -> Failure:
+    """The same, told to whoever has brought the key."""
+    if failure.code not in _ABOUT_THE_KEY:
+        return failure
+    message = _ABOUT_THE_KEY[failure.code]
+    return UpstreamFailure(Code.byok_refused, message, detail=failure.detail, retry_after=failure.retry_after)
 
 
 def _broken_off(failure: Failure) -> Failure:

@@ -31,9 +31,9 @@ _Function = TypeVar("_Function", bound=AgentFunction)
 class ChatBackend:
     """An ASGI application, HTTP and WebSocket, for a prefix of yours: ``app.mount("/ai", backend)``.
 
-    It answers from its lifespan's start to its end. That is :meth:`lifespan` where the host's is made of it,
-    :meth:`running` where the host has one already, and its own where it is served alone. Where nobody begins it, the
-    first request does, and the end of the event loop ends it.
+    It runs for a lifespan: :meth:`lifespan` where the host's is made of it, :meth:`running` where the host has one
+    already, and its own where it is served alone. A request that comes outside of any, before it or after its end,
+    begins one that ends with the event loop.
 
     :param config: a configuration file; its content as a mapping; a ready :class:`tokenwire.config.Config`; or by
         default the agents, and without any what the environment says, as for ``tokenwire serve``.
@@ -67,13 +67,19 @@ class ChatBackend:
     ) -> Callable[[_Function], _Function]:
         """Names a function that requests may ask for as a model; ``default`` where they ask for none.
 
-        Raises :class:`ValueError` for a name that is taken, :class:`TypeError` for a generator that is not ``async``,
-        and :class:`RuntimeError` once the backend runs.
+        Raises :class:`ValueError` for no name, one that is taken and a second default, :class:`TypeError` for what is
+        no name and for a generator that is not ``async``, and :class:`RuntimeError` once the backend runs.
         """
-        if self._home is not None:
+        if not isinstance(name, str):
+            raise TypeError('an agent has a name: @backend.agent("NAME")')
+        if self._current is not None:
             raise RuntimeError("agents are named before the backend runs")
+        if not name:
+            raise ValueError("an agent's name is not empty")
         if name in self._agents:
             raise ValueError(f"there is an agent of the name {name!r} already")
+        if default and self._default is not None:
+            raise ValueError(f"the default is the agent {self._default!r} already")
 
         def named(function: _Function) -> _Function:
             self._agents[name] = Agent(name, checked(function), description, greeting)
@@ -120,15 +126,20 @@ class ChatBackend:
             app = await self._here()
             await app(_trimmed(scope), receive, send)
 
+    @property
+    def _current(self) -> "_Home | None":
+        """Where it runs. A loop that was closed with its tasks in it has left nobody to say that it does not."""
+        return None if self._home is None or self._home.loop.is_closed() else self._home
+
     def _move_in(self) -> "_Home":
-        if self._home is not None:
+        if self._current is not None:
             raise RuntimeError("this backend is running already")
         self._home = _Home(asyncio.get_running_loop())
         return self._home
 
     async def _here(self) -> App:
         """The application, which is started where nobody has done so."""
-        home = self._home
+        home = self._current
         if home is None:
             home = self._move_in()
             # of no request, though the first one has caused it
@@ -173,7 +184,8 @@ class ChatBackend:
             raise
         finally:
             home.settled.set()
-            self._home = None
+            if self._home is home:
+                self._home = None
 
     def _configured(self) -> Config:
         config = self._config

@@ -1,7 +1,7 @@
 """A chat on a single route of somebody's application."""
 
-from collections.abc import AsyncIterable
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncIterable, Mapping
+from typing import Any, Literal, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from ..agents.agent import Agent, AgentFunction, checked
 from ..agents.ask import Ask
 from ..agents.pieces import Piece
 from ..errors import Code, Refusal
-from ..wire.base import NDJSON, SSE, Wire
+from ..wire.base import NDJSON, SSE, Framing, Wire
 from ..wire.detect import WIRES, detect
 from ..wire.request import Envelope
 from .chat import Chat
@@ -19,8 +19,11 @@ from .refusal import refusal_response
 
 WireName = Literal["rais", "tanstack", "tanstack-legacy"]
 FramingName = Literal["sse", "ndjson"]
+_FRAMINGS: dict[str, Framing] = {"sse": SSE, "ndjson": NDJSON}
 AnySource = AsyncIterable[Piece] | AgentFunction
 """An answer under way, or a function that gives one."""
+
+_Choice = TypeVar("_Choice")
 
 
 class AnyRequest(Protocol):
@@ -71,19 +74,20 @@ async def respond(
     asked = request if isinstance(request, Request) else Request(request.scope, request.receive)
     given = _Given(source)
     try:
-        answer = await _answer(chat, asked, Agent(given.name, given), principal, WIRES[wire] if wire else None, framing)
+        spoken = _chosen("wire", wire, WIRES) if wire is not None else None
+        cut = _chosen("framing", framing, _FRAMINGS)
+        answer = await _answer(chat, asked, Agent(given.name, given), principal, spoken, cut)
     finally:
         await given.close()
     return answer if isinstance(answer, Response) else ChatResponse(answer)
 
 
 async def _answer(
-    chat: Chat, request: Request, agent: Agent, principal: str | None, wire: Wire | None, framing: FramingName
+    chat: Chat, request: Request, agent: Agent, principal: str | None, wire: Wire | None, cut: Framing
 ) -> ASGIApp:
     def detected(envelope: Envelope) -> Wire:
         return wire or detect(envelope)
 
-    cut = {"sse": SSE, "ndjson": NDJSON}[framing]
     if request.method == "GET":
         return await chat.join(request, cut, wire, principal=principal)
     if request.method != "POST":
@@ -91,6 +95,12 @@ async def _answer(
     if run_id := request.query_params.get("cancel"):
         return await chat.cancel(request, run_id, principal=principal)
     return await chat.ask(request, request.url.path, cut, detected, principal=principal, agent=agent)
+
+
+def _chosen(option: str, name: str, choices: Mapping[str, _Choice]) -> _Choice:
+    if name not in choices:
+        raise ValueError(f"{option}: {name!r} is not one of {', '.join(choices)}")
+    return choices[name]
 
 
 class _Given:

@@ -28,6 +28,8 @@ async def chat_response(
     :param wire: of the client; detected where it is not named.
     :param framing: server-sent events, or newline-delimited JSON.
     :param backend: whose store, limits and policy apply; without one, the defaults, in this process's memory.
+
+    Raises :class:`ValueError` for a wire or a framing that there is not.
     """
     return await (backend or _default()).respond(request, source, principal=principal, wire=wire, framing=framing)
 

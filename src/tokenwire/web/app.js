@@ -5,6 +5,7 @@ import { Choices } from "./choices.js";
 import { Composer } from "./composer.js";
 import { byId } from "./dom.js";
 import { Inspector } from "./inspector.js";
+import { KeyForm } from "./key-form.js";
 import { FollowingScroller } from "./scroll.js";
 import { themeToggle } from "./theme.js";
 import { Transcript } from "./transcript.js";
@@ -48,6 +49,23 @@ const chat = new Chat({
   },
 });
 
+const keyForm = new KeyForm(
+  {
+    form: /** @type {HTMLFormElement} */ (byId("key-form")),
+    field: /** @type {HTMLInputElement} */ (byId("key")),
+    note: byId("key-note"),
+    forget: byId("forget-key"),
+  },
+  {
+    check: () => choices.load(),
+    changed: (asking) => {
+      byId("composer").hidden = asking;
+      byId("starters").hidden = asking;
+      if (!asking) composer.focus();
+    },
+  },
+);
+
 /** @param {string} text */
 function send(text) {
   chat.send(text);
@@ -70,6 +88,10 @@ byId("new-chat").addEventListener("click", () => {
   chat.clear();
   choices.load(); // a model's health changes
   composer.focus();
+});
+byId("forget-key").addEventListener("click", () => {
+  chat.stop(); // while the key is there to say so
+  keyForm.forget();
 });
 byId("starters").addEventListener("click", ({ target }) => {
   const starter = target instanceof Element ? target.closest("button") : null;

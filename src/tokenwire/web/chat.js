@@ -174,6 +174,8 @@ export class Chat {
       fail(answer, failure.message, failure.resumable);
       this.#inspector.note(`failed: ${failure.code}`);
     }
+    // A key that comes to its end takes the answer with it: whether that was it, the server knows.
+    if (answer.status === "failed") this.#choices.load();
     // Whoever stopped the run has settled its answer.
     if (!run.stopped) this.#settle(answer);
   }

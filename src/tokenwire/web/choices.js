@@ -1,5 +1,6 @@
 /** Which model answers, and as whom. */
 
+import { access, asksWho } from "./access.js";
 import { element } from "./dom.js";
 import { loadSetting, saveSetting } from "./store.js";
 
@@ -35,9 +36,15 @@ export class Choices {
 
   /** Ask the server what there is to choose from. Without its answer there is nothing to choose; the chat goes on. */
   async load() {
-    const response = await fetch("models").catch(() => null);
+    const response = await access.fetch("models").catch(() => null);
+    // What was on offer to a key is nobody else's to see.
+    if (response && asksWho(response)) this.#show({});
     const offer = response?.ok ? await response.json().catch(() => null) : null;
-    if (!offer) return;
+    if (offer) this.#show(offer);
+  }
+
+  /** @param {{ default?: string, models?: Choice[], personas?: Choice[] }} offer */
+  #show(offer) {
     this.#default = offer.default ?? "";
     this.#models = offer.models ?? [];
     this.#personas = offer.personas ?? [];

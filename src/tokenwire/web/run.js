@@ -1,5 +1,6 @@
 /** One run as its reader sees it: send or join, follow across dropped connections, stop, end exactly once. */
 
+import { access, asksWho } from "./access.js";
 import { ServerSentEventParser } from "./sse.js";
 
 /** Milliseconds before each attempt in a row that brings nothing new; together about the server's grace period. */
@@ -89,7 +90,7 @@ export class Run {
   /** Stop the run on the server, then leave it. */
   async stop() {
     const url = `api/chat/runs/${encodeURIComponent(this.id)}/cancel`;
-    const cancelled = fetch(url, {
+    const cancelled = access.fetch(url, {
       method: "POST",
       keepalive: true,
       signal: AbortSignal.timeout(CANCEL_TIMEOUT),
@@ -142,10 +143,10 @@ export class Run {
     if (this.#offset) headers["Last-Event-ID"] = this.#offset;
     if (!this.#input) {
       const query = new URLSearchParams({ offset: "-1", runId: this.id });
-      return fetch(`api/chat?${query}`, { headers, signal, cache: "no-store" });
+      return access.fetch(`api/chat?${query}`, { headers, signal, cache: "no-store" });
     }
     headers["Content-Type"] = "application/json";
-    return fetch("api/chat", { method: "POST", headers, signal, body: JSON.stringify(this.#input) });
+    return access.fetch("api/chat", { method: "POST", headers, signal, body: JSON.stringify(this.#input) });
   }
 
   /**
@@ -209,6 +210,7 @@ function parseEvent(data) {
 async function refusal(response) {
   const body = await response.json().catch(() => null);
   const { message, code } = body?.error ?? {};
-  if (typeof message === "string") return new RunFailure(message, String(code ?? response.status));
+  const resumable = asksWho(response); // with another key it is a request like any other
+  if (typeof message === "string") return new RunFailure(message, String(code ?? response.status), { resumable });
   return new RunFailure(`The server refused the request (${response.status}).`, String(response.status));
 }

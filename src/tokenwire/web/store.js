@@ -50,6 +50,17 @@ export function saveSetting(name, value) {
   write(localStorage, name, value);
 }
 
+/** @returns {string} the reader's key, which is kept for this tab alone; else an empty text */
+export function loadKey() {
+  const stored = read(sessionStorage, "key");
+  return typeof stored === "string" ? stored : "";
+}
+
+/** @param {string} key an empty one forgets it */
+export function saveKey(key) {
+  write(sessionStorage, "key", key || null);
+}
+
 /**
  * @param {Storage} storage
  * @param {string} name
