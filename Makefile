@@ -8,6 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet
 
+# what is installed for the tests comes from several places, which do not wait for each other
+MAKEFLAGS += --jobs=2 --output-sync=target
+
 .PHONY: run test torture bench lock clean
 
 run: $(VENV)/ready-run

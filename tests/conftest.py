@@ -11,8 +11,8 @@ from tokenwire.testing import ScriptedUpstream, ThreadedUpstream
 
 from .server import Server, served
 
-# how long an example takes says nothing on a busy machine
-settings.register_profile("patient", deadline=None)
+# how long an example takes says nothing on a busy machine; how many there are is what every run has time for
+settings.register_profile("patient", deadline=None, max_examples=50)
 settings.load_profile("patient")
 
 Serve = Callable[..., Server]

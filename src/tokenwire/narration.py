@@ -115,9 +115,11 @@ class Narration:
 
     def take(self) -> list[events.Event]:
         """What there is to tell since the last time."""
-        if self._deltas:
-            self._flush()
-        told, self._told = self._told, []
+        told, deltas = self._told, self._deltas
+        if deltas and self._speaking is not None:  # as :meth:`_flush`, without a call: it is done for every token
+            told.append(self._speaking(self._subject, deltas[0] if len(deltas) == 1 else "".join(deltas)))
+            deltas.clear()
+        self._told = []
         return told
 
     def close(self) -> list[events.Event]:

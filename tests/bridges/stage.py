@@ -3,7 +3,7 @@
 import asyncio
 import runpy
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import uvicorn
 from starlette.types import ASGIApp
 
-from tokenwire import Ask, ChatBackend, Piece
+from tokenwire import Ask, ChatBackend, Piece, Principal, Scopes
 from tokenwire.agents.agent import Agent, AgentFunction
 from tokenwire.client import ChatClient, ask, fetch_server_sent_events
 from tokenwire.client.parts import ThinkingPart, ToolCallPart
 from tokenwire.messages import message
-from tokenwire.testing import ChaosProxy, Cut, ScriptedUpstream
+from tokenwire.testing import ChaosProxy, Cut, Reply, ScriptedUpstream, ToolCall
 from tokenwire.wire.reading import Chunk
 
 
@@ -41,9 +41,14 @@ class Stage(NamedTuple):
 
 
 @asynccontextmanager
-async def stage(upstream: ScriptedUpstream, agent: AgentFunction) -> AsyncIterator[Stage]:
-    """Serves an agent, to anybody or to whom ``x-user`` names."""
-    backend = ChatBackend(authenticate=lambda connection: connection.headers.get("x-user", "ann"))
+async def stage(
+    upstream: ScriptedUpstream, agent: AgentFunction, *, tools: tuple[str, ...] | None = None
+) -> AsyncIterator[Stage]:
+    """Serves an agent, to anybody or to whom ``x-user`` names, who may use these tools."""
+    scopes = Scopes(tools=tools)
+    backend = ChatBackend(
+        authenticate=lambda connection: Principal(name=connection.headers.get("x-user", "ann"), scopes=scopes)
+    )
     backend.agent("bridged", default=True)(agent)
     async with serving(backend) as url:
         yield Stage(url + "/api/chat", upstream)
@@ -94,6 +99,23 @@ async def assert_resumes(on: Stage) -> None:
         told = [delta async for delta in ask(proxy.url, "Hi")]
     assert "".join(told) == "".join(words)
     assert len(on.upstream.requests) == 1
+
+
+async def assert_runs_allowed_tools_alone(upstream: ScriptedUpstream, agent: AgentFunction, ran: Sequence[str]) -> None:
+    """Of an agent with the tools ``look`` and ``buy``, which say so in ``ran``, the first one runs; and in a step with
+    the second, which may not be used, neither does."""
+    look, buy = ToolCall("call-1", "look", ("{}",)), ToolCall("call-2", "buy", ("{}",))
+    async with stage(upstream, agent, tools=("look",)) as on:
+        upstream.reply(Reply(tool_calls=[look]), Reply(tool_calls=[look, buy]))
+        told = await on.chunks()
+    assert [chunk["toolCallName"] for chunk in told if chunk["type"] == "TOOL_CALL_START"] == ["look", "look"]
+    assert (told[-1]["code"], told[-1]["message"]) == ("refused_choice", "This key may not use the tool buy.")
+    assert ran == ["look"]
+    assert len(upstream.requests) == 2
+    async with stage(upstream, agent, tools=("look", "buy")) as on:
+        upstream.reply(Reply(tool_calls=[look, buy]), Reply(text=("Done.",)))
+        await on.chunks()
+    assert sorted(ran) == ["buy", "look", "look"]
 
 
 def calls(client: ChatClient, message: int = 1) -> list[tuple[str, str, Any]]:

@@ -1,7 +1,7 @@
 """Compiled LangGraph graphs, with a chat model that asks over HTTP."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import tool
+from langchain_core.tools import BaseTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -31,6 +31,7 @@ from .stage import (
     assert_closes_the_model,
     assert_lets_go,
     assert_resumes,
+    assert_runs_allowed_tools_alone,
     calls,
     documented,
     pieces,
@@ -55,15 +56,15 @@ def model(openai: AsyncOpenAI) -> OpenAIModel:
     return OpenAIModel.of(openai)
 
 
-def graph(model: OpenAIModel, **options: Any) -> Any:
-    """A model and a tool in a loop."""
+def graph(model: OpenAIModel, *, tools: Sequence[BaseTool] = (find_order,), **options: Any) -> Any:
+    """A model and its tools in a loop."""
 
     async def answer(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [await model.bind_tools([find_order]).ainvoke(state["messages"])]}
+        return {"messages": [await model.bind_tools(tools).ainvoke(state["messages"])]}
 
     builder = StateGraph(MessagesState)
     builder.add_node("answer", answer)
-    builder.add_node("tools", ToolNode([find_order]))
+    builder.add_node("tools", ToolNode(tools))
     builder.add_edge(START, "answer")
     builder.add_conditional_edges("answer", tools_condition, ["tools", END])
     builder.add_edge("tools", "answer")
@@ -94,6 +95,23 @@ async def test_reasoning_and_how_it_ends(on: Stage) -> None:
     end = (await on.chunks())[-1]
     assert end["finishReason"] == "length"
     assert end["usage"] == {"promptTokens": 8, "completionTokens": 4, "totalTokens": 12}
+
+
+async def test_a_tool_that_may_not_be_used_is_not_run(upstream: ScriptedUpstream, model: OpenAIModel) -> None:
+    ran: list[str] = []
+
+    @tool
+    async def look() -> None:
+        """Looks."""
+        ran.append("look")
+
+    @tool
+    async def buy() -> None:
+        """Buys."""
+        ran.append("buy")
+
+    agent = langgraph_agent(graph(model, tools=[look, buy]))
+    await assert_runs_allowed_tools_alone(upstream, agent, ran)
 
 
 async def test_a_tool_that_runs_inside_is_seen_and_comes_back_on_the_next_turn(on: Stage) -> None:

@@ -28,6 +28,7 @@ from .stage import (
     assert_closes_the_model,
     assert_lets_go,
     assert_resumes,
+    assert_runs_allowed_tools_alone,
     calls,
     documented,
     pieces,
@@ -99,6 +100,21 @@ async def test_a_tool_that_runs_inside_is_seen_and_comes_back_on_the_next_turn(o
         ("call-1", {"name": "find_order", "arguments": '{"number":7}'})
     ]
     assert last[4]["tool_call_id"] == "call-1"
+
+
+async def test_a_tool_that_may_not_be_used_is_not_run(upstream: ScriptedUpstream, model: OpenAIChatModel) -> None:
+    ran: list[str] = []
+    agent = Agent(model)
+
+    @agent.tool_plain
+    async def look() -> None:
+        ran.append("look")
+
+    @agent.tool_plain
+    async def buy() -> None:
+        ran.append("buy")
+
+    await assert_runs_allowed_tools_alone(upstream, pydantic_agent(agent), ran)
 
 
 async def test_calls_of_the_same_id_in_two_steps_are_two(on: Stage) -> None:

@@ -50,7 +50,7 @@ def test_a_key_with_everything(store: str) -> None:
                 "--models",
                 "fast, smart",
             ),
-            *("--personas", "plain", "--origins", "https://app.example"),
+            *("--personas", "plain", "--tools", "find,look", "--origins", "https://app.example"),
             *("--requests-per-minute", "20", "--tokens-per-minute", "9000", "--concurrent-runs", "2"),
             *("--day-tokens", "1000", "--month-tokens", "20000", "--day-dollars", "0.5", "--month-dollars", "10"),
         )
@@ -58,7 +58,8 @@ def test_a_key_with_everything(store: str) -> None:
     assert told["principal"] == "ann"
     assert told["expires"] > told["created"]
     assert told["scopes"] == {
-        "models": ["fast", "smart"], "personas": ["plain"], "origins": ["https://app.example"],
+        "models": ["fast", "smart"], "personas": ["plain"], "tools": ["find", "look"],
+        "origins": ["https://app.example"],
         "requests_per_minute": 20, "tokens_per_minute": 9000, "concurrent_runs": 2,
         "day_tokens": 1000, "month_tokens": 20000, "day_dollars": 0.5, "month_dollars": 10.0,
     }  # fmt: skip
@@ -121,7 +122,7 @@ def test_what_was_typed_as_a_name_does_not_move_the_cursor(store: str) -> None:
 def test_help_says_everything() -> None:
     texts = [done("--help"), *(done(action, "--help") for action in ("create", "list", "revoke", "rotate"))]
     for word in (
-        *("--config", "--store", "--json", "--expires", "--principal", "--models", "--personas"),
+        *("--config", "--store", "--json", "--expires", "--principal", "--models", "--personas", "--tools"),
         *("--origins", "--requests-per-minute", "--day-dollars", "--overlap", "TOKENWIRE_SECRET", "examples:"),
     ):
         assert word in "".join(texts)

@@ -1,16 +1,22 @@
 """What the doctor sees in a configuration, before it is served."""
 
+import asyncio
 import sqlite3
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tokenwire.accounts.address import open_records
 from tokenwire.config.load import resolve, tables
 from tokenwire.doctor import store
 from tokenwire.doctor.configuration import examine
 from tokenwire.doctor.finding import Finding
+from tokenwire.gate.keys import Keys
+from tokenwire.gate.principal import Scopes
+from tokenwire.runs.address import parse_store
 
 from ..runs.redis_server import RedisServer
 
@@ -52,7 +58,7 @@ def test_a_careful_configuration_needs_nothing(file: Path) -> None:
         env={"TOKENWIRE_SECRET": SECRET},
     )
     assert {finding.level for finding in findings} == {"ok"}
-    assert len(findings) == 7
+    assert len(findings) == 8
 
 
 def test_a_key_on_an_open_road() -> None:
@@ -78,6 +84,94 @@ def test_a_budget_that_is_forgotten(file: Path) -> None:
     budgets = {"per_principal": {"day_tokens": 1000}}
     assert matters("spending", budgets=budgets)
     assert not matters("spending", budgets=budgets, store=f"sqlite:///{file}")
+
+
+def test_a_budget_in_dollars_and_a_model_without_a_price(file: Path) -> None:
+    budgets = {"per_key": {"day_dollars": 5}}
+    (seen,) = matters("spending", budgets=budgets, store=f"sqlite:///{file}")
+    assert "models.small" in seen
+    priced = {"price": {"input": 1, "output": 2}}
+    assert not matters("spending", budgets=budgets, store=f"sqlite:///{file}", model=priced)
+
+
+def made(store: str, *keys: dict[str, Any], revoked: bool = False) -> list[str]:
+    """The public ids of new keys in a store."""
+
+    async def make() -> list[str]:
+        records = await open_records(parse_store(store))
+        try:
+            kept = Keys(records)
+            public = [(await kept.create(**key)).record.public for key in keys]
+            for key_id in public if revoked else ():
+                await kept.revoke(key_id)
+            return public
+        finally:
+            await records.close()
+
+    return asyncio.run(make())
+
+
+def of_keys(store: str, **data: Any) -> list[Finding]:
+    return [finding for finding in found(store=store, auth={"keys": True}, **data) if finding.check == "keys"]
+
+
+BOUND = Scopes(models=("small",))
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "seen"),
+    [(6.9, "warning", "will expire"), (-1, "note", "expired"), (8, "ok", "live (1)"), (None, "ok", "live (1)")],
+)
+def test_when_a_key_ends(tmp_path: Path, days: float | None, level: str, seen: str) -> None:
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    expires = None if days is None else time.time() + days * 86_400
+    (public,) = made(store, {"scopes": BOUND, "expires": expires, "name": "laptop"})
+    (finding,) = of_keys(store)
+    assert finding.level == level
+    assert seen in finding.seen
+    assert level == "ok" or f"{public} (laptop)" in finding.seen
+
+
+def test_a_key_that_is_bound_by_nothing(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        free, _ = made(server.url, {}, {"scopes": BOUND})
+        (finding,) = of_keys(server.url)
+    assert (finding.level, finding.seen) == ("note", f"{free} may ask for everything that is configured")
+
+
+def test_a_key_that_was_revoked_is_no_matter(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    made(store, {}, {"expires": time.time() - 1}, {"expires": time.time() + 1000}, revoked=True)
+    assert [finding.seen for finding in of_keys(store)] == ["there is none"]
+
+
+def test_a_key_with_dollars_for_a_model_without_a_price(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    poor, _ = made(store, {"scopes": Scopes(day_dollars=5)}, {"scopes": Scopes(day_dollars=5, models=("other",))})
+    (finding,) = of_keys(store)
+    assert (finding.level, finding.seen) == ("problem", f"{poor} cannot ask models.small, which has no price")
+    (finding,) = of_keys(store, model={"price": {"input": 1, "output": 2}})
+    assert finding.level == "ok"
+
+
+def test_many_keys_are_not_all_named(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    made(store, *[{}] * 7)
+    (finding,) = of_keys(store)
+    assert "and 2 more may ask" in finding.seen
+
+
+def test_a_store_that_is_away_is_told_of_once(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        url = server.url
+    assert of_keys(url) == []
+
+
+def test_looking_for_keys_changes_no_file(file: Path) -> None:
+    before = file.read_bytes()
+    assert [finding.seen for finding in of_keys(f"sqlite:///{file}")] == ["there is none"]
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_proxies_that_are_anybody() -> None:

@@ -4,6 +4,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -89,19 +90,33 @@ async def test_a_malformed_key_is_not_looked_up(clock: Clock) -> None:
         assert await keys.verify(text) is None
 
 
-async def test_a_secret_is_compared_for_unknown_ids_too(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    compared = []
-    real = hmac.compare_digest
+async def test_an_unknown_id_costs_what_a_wrong_secret_costs(
+    records: MemoryRecords, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work: list[tuple[str, int, int]] = []
 
-    def compare(one: bytes, other: bytes) -> bool:
-        compared.append((len(one), len(other)))
-        return real(one, other)
+    def counted(name: str) -> None:
+        real = getattr(hmac, name)
 
-    monkeypatch.setattr(hmac, "compare_digest", compare)
+        def count(one: bytes, other: bytes, *more: Any) -> Any:
+            work.append((name, len(one), len(other)))
+            return real(one, other, *more)
+
+        monkeypatch.setattr(hmac, name, count)
+
+    keys = Keys(records, PEPPER, clock=clock)
     text = (await keys.create()).text.reveal()
-    await keys.verify(text)
-    await keys.verify("tw_" + "0" * 12 + "_" + "0" * 43)
-    assert compared == [(32, 32), (32, 32)]
+    wrong, unknown = text[:-1] + other_than(text[-1]), f"tw_{'0' * 12}_{text[-43:]}"
+    revoked, expired = await keys.create(), await keys.create(expires=clock.now)
+    await keys.revoke(revoked.record.id)
+    counted("digest")
+    counted("compare_digest")
+    for other in (text, wrong, unknown, revoked.text.reveal(), expired.text.reveal()):
+        assert (await keys.verify(other) is not None) == (other is text)
+        assert work == [("digest", 16 + len(PEPPER.reveal()), 43), ("compare_digest", 32, 32)]
+        work.clear()
+    await keys.verify(text[:-1])
+    assert work == []  # what is no key tells nothing of any
 
 
 async def test_a_key_ends_when_it_expires(keys: Keys, clock: Clock) -> None:

@@ -137,11 +137,16 @@ async def test_headers_that_the_standard_does_not_know_do_not_matter() -> None:
 
 
 async def test_claims_become_scopes() -> None:
-    judge = tokens(scopes={"models": "tw_models", "personas": "p", "requests_per_minute": "rpm", "day_dollars": "d"})
-    principal = await judge.verify(signed(tw_models=["fast"], p="plain poet", rpm=10, d=2.5))
+    numbers = {"requests_per_minute": "rpm", "day_dollars": "d"}
+    judge = tokens(scopes={"models": "tw_models", "personas": "p", "tools": "t", **numbers})
+    principal = await judge.verify(signed(tw_models=["fast"], p="plain poet", t="find look", rpm=10, d=2.5))
     assert principal is not None
     assert principal.scopes == Scopes(
-        models=("fast",), personas=("plain", "poet"), requests_per_minute=10, day_dollars=2.5
+        models=("fast",),
+        personas=("plain", "poet"),
+        tools=("find", "look"),
+        requests_per_minute=10,
+        day_dollars=2.5,
     )
 
 

@@ -38,6 +38,8 @@ class Chat {
     this.library = generations[scenario.generation];
     this.storage = new Storage(scenario.storage);
     this.overSocket = scenario.framing === 'websocket';
+    this.keyring = scenario.byok && this.library.defineByok();
+    this.keyring?.setServerCoverage(true); // it asks without a key, too
     this.tap = this.overSocket ? new SocketTap(scenario.cuts) : new Wiretap(scenario.framing, scenario.cuts);
     this.open();
   }
@@ -55,6 +57,7 @@ class Chat {
       ...client,
       connection: this.connection,
       ...(this.scenario.storage && { persistence: this.storage }),
+      ...(this.keyring && { byok: this.keyring, byokProvider: () => this.scenario.byok }),
       onChunk: (chunk) => this.chunks.push(chunk),
       onFinish: called('onFinish'),
       onError: (error) => this.calls.push(['onError', error.message]),
@@ -99,6 +102,7 @@ class Chat {
       joined: this.joined,
       requests: this.tap.requests,
       storage: this.storage.records,
+      prompt: this.keyring?.getSnapshot().prompt ?? null,
     };
   }
 }
@@ -106,11 +110,14 @@ class Chat {
 const steps = {
   send: (chat, content, body) => chat.client.sendMessage(content, body),
   start: (chat, content, body) => chat.beside(chat.client.sendMessage(content, body)),
+  sendInVain: (chat, content, body) =>
+    chat.client.sendMessage(content, body).catch(({ name, provider }) => chat.calls.push(['rejected', name, provider])),
   settle: (chat) => Promise.all(chat.underway),
   stop: (chat) => chat.client.stop(),
   regenerate: (chat) => chat.client.reload(),
   attach: (chat) => chat.client.attach(),
   tell: (chat, word) => chat.tell(word),
+  bringKey: (chat, key) => chat.keyring.update(chat.scenario.byok, key),
 
   untilText: (chat, text) => chat.until(`text ${text}`, () => chat.text.includes(text)),
   untilEvents: (chat, count) => chat.until(`${count} events`, () => chat.chunks.length >= count),

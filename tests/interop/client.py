@@ -30,6 +30,8 @@ class Outcome:
     """Events of a ``join`` step."""
     requests: list[Json]
     storage: Json
+    prompt: Json | None
+    """The key that a client with ``byok`` asks the person for."""
 
     @property
     def answer(self) -> str:

@@ -24,6 +24,15 @@ model = "upstream-of-gpt-4o"
 retries = 0
 key_env = ""
 
+[models.theirs]
+provider = "groq"
+base_url = "{base_url}"
+model = "upstream-of-theirs"
+retries = 0
+
+[byok]
+providers = ["groq"]
+
 [personas.support-agent]
 system = "You help people."
 

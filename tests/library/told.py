@@ -1,7 +1,7 @@
 """One agent and its run, without a server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -71,7 +71,13 @@ class Telling:
 
 
 @asynccontextmanager
-async def telling(function: AgentFunction, *, bounds: Bounds = ROOM, models: Any = no_models) -> AsyncIterator[Telling]:
+async def telling(
+    function: AgentFunction,
+    *,
+    bounds: Bounds = ROOM,
+    models: Any = no_models,
+    tools: Collection[str] | None = None,
+) -> AsyncIterator[Telling]:
     """Asks an agent. No task of it is left at the end."""
     before = asyncio.all_tasks()
     engine = Engine(MemoryStore(), max_runs=1, bounds=bounds)
@@ -81,6 +87,7 @@ async def telling(function: AgentFunction, *, bounds: Bounds = ROOM, models: Any
         Question(INFO, (message("user", "Hi"),), Options()),
         Prompt(messages=(message("user", "Hi"),)),
         {},
+        tools,
     )
     log = await engine.start(INFO, None, source)
     run = engine.live(log)

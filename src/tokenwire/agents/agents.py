@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ..gate.question import Question
@@ -44,12 +44,20 @@ class Agents:
             for agent in self._agents.values()
         ]
 
-    def source(self, agent: Agent, question: Question, prompt: Prompt, data: Mapping[str, Any]) -> AgentSource:
+    def source(
+        self,
+        agent: Agent,
+        question: Question,
+        prompt: Prompt,
+        data: Mapping[str, Any],
+        tools: Collection[str] | None = None,
+    ) -> AgentSource:
         """A source that asks an agent, one of these or not.
 
         :param question: as the request has it.
         :param prompt: what the policy made of that.
         :param data: what the client sent beside the messages.
+        :param tools: which may be used; all of them where that is not said.
         """
         granted = Ask(
             messages=prompt.messages,
@@ -57,6 +65,7 @@ class Agents:
             run_id=question.run.run_id,
             principal=question.run.principal,
             persona=question.options.persona,
+            tools=None if tools is None else frozenset(tools),
             temperature=prompt.temperature,
             max_tokens=prompt.max_tokens,
             data=data,

@@ -30,6 +30,9 @@ class Ask:
     """Who asks: what ``authenticate`` said, or empty where nobody has to say."""
     persona: str | None = None
     """The persona that is asked for, whether there is one of that name or not."""
+    tools: frozenset[str] | None = None
+    """Names of the tools that may be used in the principal's name, ``None`` for all. The run ends where the agent tells
+    the call of another."""
     temperature: float | None = None
     """Within the policy's bounds, like :attr:`max_tokens`; ``None`` where nobody named one."""
     max_tokens: int | None = None

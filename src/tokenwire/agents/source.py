@@ -42,7 +42,7 @@ class AgentSource:
         """Asks the agent, in a task of its own with the context of the request."""
         self._run = run
         self._loop = asyncio.get_running_loop()
-        self._telling = Telling(f"msg-{run.log.key[:12]}")
+        self._telling = Telling(f"msg-{run.log.key[:12]}", self._ask.tools)
         self._task = self._loop.create_task(self._answer(), name=f"agent {self._agent.name}")
         self._tasks.add(self._task)
         self._task.add_done_callback(self._tasks.discard)

@@ -1,5 +1,8 @@
 """From what an agent says, in whatever order, to events that are legal."""
 
+import re
+from collections.abc import Container
+
 from .. import events
 from ..errors import Code, Failure
 from ..messages import ToolCall
@@ -7,12 +10,18 @@ from ..narration import Narration
 from .call_ids import CallIds
 from .pieces import Finish, Piece, Reasoning, ToolResult
 
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
 
 class Telling:
-    """One agent's answer as it is told."""
+    """One agent's answer as it is told.
 
-    def __init__(self, message_id: str) -> None:
+    :param tools: names of those that it may call; ``None`` for all.
+    """
+
+    def __init__(self, message_id: str, tools: Container[str] | None = None) -> None:
         self.finish = Finish()
+        self._tools = tools
         self._narration = Narration(message_id)
         self._call_ids = CallIds()
         self._told: list[events.Event] = []
@@ -21,7 +30,7 @@ class Telling:
         """More of the answer.
 
         Raises :class:`TypeError` and :class:`ValueError` for what is no part of any answer, and :class:`Failure` for a
-        ``RUN_ERROR``.
+        ``RUN_ERROR`` or the call of a tool that it may not use.
         """
         if isinstance(piece, str):
             self._narration.text(piece)
@@ -95,6 +104,9 @@ class Telling:
 
     def _begin_call(self, call_id: str, name: str, signature: str | None = None) -> str:
         """A call under an id that is new in this answer."""
+        if self._tools is not None and name not in self._tools:
+            shown = name if _TOOL_NAME.fullmatch(name) else "that was called"  # a model may have made it up
+            raise Failure(Code.refused_choice, f"This key may not use the tool {shown}.")
         told_id = self._call_ids.begin(call_id)
         self._narration.begin_call(told_id, name, signature)
         return told_id

@@ -39,6 +39,7 @@ environment:
 _LISTS = {
     "models": "models that may be asked",
     "personas": "personas that may be asked for",
+    "tools": "tools that agents may use",
     "origins": "origins that a browser may ask from",
 }
 _COUNTS = {

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from ..config import Config
-from . import access, models, origins, privacy, spending, store, times
+from . import access, keys, models, origins, privacy, spending, store, times
 from .finding import Finding
 
 CHECKS: tuple[Callable[[Config], Iterable[Finding]], ...] = (
     models.check,
     access.check,
+    keys.check,
     origins.check,
     spending.check,
     store.check,

@@ -10,6 +10,8 @@ class Scopes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
 
     models: tuple[str, ...] | None = None
     personas: tuple[str, ...] | None = None
+    tools: tuple[str, ...] | None = None
+    """Names of what an agent may use in this principal's name."""
     origins: tuple[str, ...] | None = None
     """Where a browser may ask from in this principal's name."""
     requests_per_minute: int | None = None

@@ -21,7 +21,7 @@ logger = logging.getLogger("tokenwire.gate")
 MAX_NAME = 256
 """Characters of the longest name that a token may give."""
 _MAX_HEADER = 4096
-_LISTS = ("models", "personas", "origins")
+_LISTS = ("models", "personas", "tools", "origins")
 
 
 class Tokens:

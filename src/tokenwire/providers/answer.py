@@ -87,7 +87,9 @@ class StreamParser(ABC):
                 self.read(message)
             except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 self.outcome = UpstreamFailure(Code.upstream_malformed, detail=f"{error} in {quote(message)}")
-        return self.narration.close() if isinstance(self.outcome, Answer) else self.narration.take()
+        if self.outcome is None or isinstance(self.outcome, UpstreamFailure):
+            return self.narration.take()
+        return self.narration.close()
 
 
 def quote(data: bytes) -> str:

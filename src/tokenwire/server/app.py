@@ -138,9 +138,9 @@ class App:
         """ASGI."""
         with self._telemetry.request(scope, _closing(send) if self._drain.leaving else send) as send_seen:
             await self._asgi(scope, receive, send_seen)
-            if (stream := scope.pop(_STREAM, None)) is not None:
+            if (follow := scope.pop(_STREAM, None)) is not None:
                 # followed from out here: every layer that it was awaited through would cost each of its tokens
-                await stream()
+                await follow(send_seen)
 
     def leave(self) -> None:
         """Keeps no connection open for another request, and is not healthy any more."""
@@ -348,7 +348,7 @@ class _Endpoint:
                 logger.exception("a %s request failed", scope["method"])
                 response = refusal_response(Refusal(Code.internal))
         if isinstance(response, EventStream):
-            scope[_STREAM] = partial(response, scope, receive, send)
+            scope[_STREAM] = partial(response.answer, scope, receive, send)
         else:
             await named(response)(scope, receive, send)
 

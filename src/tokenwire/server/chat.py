@@ -210,7 +210,7 @@ class Chat:
             source = self._router.source(model, grant.prompt)
         else:
             model = agent.model
-            source = self._agents.source(agent, question, grant.prompt, _data(envelope))
+            source = self._agents.source(agent, question, grant.prompt, _data(envelope), principal.scopes.tools)
         grace = self._config.disconnect.grace(wire.name, route)
         with counting(Code.overloaded, "runs"):
             if self._accounting is None:

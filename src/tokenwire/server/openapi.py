@@ -181,12 +181,13 @@ _SCHEMAS: Json = {
             "default": _TEXT,
             "models": _list(
                 _object(
-                    {"name": _TEXT, "description": _TEXT},
                     {
+                        "name": _TEXT,
+                        "description": _TEXT,
                         "status": _TEXT,
                         "targets": _list(_object({"provider": _TEXT, "status": _TEXT})),
-                        "greeting": _TEXT,
                     },
+                    {"greeting": _TEXT},
                 )
             ),
             "personas": _list(_object({"name": _TEXT, "description": _TEXT, "greeting": _TEXT})),

@@ -62,6 +62,10 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        await self.answer(scope, receive, send, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send_head: Send, send: Send) -> None:
+        """ASGI, with a ``send`` of its own for the head: what is added to that is no matter for a token."""
         reader = Reader(self._log, self._after, self._heartbeat)
         watch = asyncio.create_task(_watch(receive, reader))
         self._drain.join(reader, returns=self._returns)
@@ -70,7 +74,7 @@ class EventStream:
         following = self._begin()
         let_go = self._hold(partial(self._dismiss, reader))
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self._headers(scope)})
+            await send_head({"type": "http.response.start", "status": 200, "headers": self._headers(scope)})
             await self._follow(reader, send if following is None else following.watching(send))
         except asyncio.CancelledError:
             # the server stops and has waited long enough; raised further, it would be logged as our fault
@@ -92,11 +96,6 @@ class EventStream:
         encode, heartbeat, drain = self._encoder.encode, self._encoder.heartbeat, self._drain
         delivered = False
         while not reader.gone:
-            if self._dismissed:
-                info = self._log.info
-                told = self._encoder.tell(key_ended(), info.thread_id, info.run_id)
-                await send({"type": "http.response.body", "body": told})
-                return
             after = reader.position
             records = reader.take()
             done = reader.done
@@ -120,11 +119,15 @@ class EventStream:
                 return
             else:
                 await reader.wait()
+        if self._dismissed:
+            info = self._log.info
+            told = self._encoder.tell(key_ended(), info.thread_id, info.run_id)
+            await send({"type": "http.response.body", "body": told})
 
     def _dismiss(self, reader: Reader) -> None:
         """Who reads is nobody we know any more."""
         self._dismissed = True
-        reader.wake()
+        reader.leave()
 
     def _headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         headers = [

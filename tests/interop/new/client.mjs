@@ -1,1 +1,2 @@
 export { ChatClient, fetchHttpStream, fetchServerSentEvents, stream, webSocket } from '@tanstack/ai-client';
+export { defineByok } from '@tanstack/ai-client/byok';
