@@ -8,8 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	--custom-compile-command "make lock" --quiet
 
+ifeq ($(MAKECMDGOALS),test)
 # what is installed for the tests comes from several places, which do not wait for each other
-MAKEFLAGS += --jobs=2 --output-sync=target
+MAKEFLAGS += --jobs=2
+endif
 
 .PHONY: run test torture bench lock clean
 
