@@ -12,10 +12,10 @@ from ..accounts.records.contract import RecordsAway
 from ..config import Config
 from ..errors import ConfigError
 from ..gate.keys import KeyRecord, Keys
+from ..gate.price import Prices
 from ..gate.principal import Scopes
 from ..runs.address import StoreAddress
 from .finding import Finding, note, ok, problem, warning
-from .spending import without_price
 
 CHECK = "keys"
 
@@ -34,7 +34,7 @@ def check(config: Config) -> Iterator[Finding]:
     now = time.time()
     standing = [record for record in kept if record.revoked is None]
     live = [record for record in standing if record.live(now)]
-    found = [*_ends(standing, live, now), *_reach(live, without_price(config))]
+    found = [*_ends(standing, live, now), *_reach(live, Prices(config.prices).unknown(config.models.values()))]
     well = f"those that are live ({len(live)}) are bound to something" if live else "there is none"
     yield from found or [ok(CHECK, well)]
 

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ..config import Config
-from ..events import Usage
 from ..gate.price import Prices
-from ..routing.health import label
 from .finding import Finding, ok, problem, warning
 
 CHECK = "spending"
@@ -18,7 +16,7 @@ def check(config: Config) -> Iterator[Finding]:
     budgets = _is_set(config.budgets)
     rates = _is_set(config.rates)
     if config.budgets.per_key.in_dollars or config.budgets.per_principal.in_dollars:
-        for name in without_price(config):
+        for name in Prices(config.prices).unknown(config.models.values()):
             yield problem(
                 CHECK,
                 f"there are budgets in dollars, and models.{name} has no price",
@@ -46,21 +44,6 @@ def check(config: Config) -> Iterator[Finding]:
         )
     else:
         yield ok(CHECK, "limits are set" if budgets or rates else "only this machine asks")
-
-
-def without_price(config: Config) -> list[str]:
-    """The models of which nobody knows what an answer costs."""
-    prices, a_token = Prices(config.prices), Usage(prompt_tokens=1, completion_tokens=1)
-
-    def priced(model: str, target: str) -> bool:
-        tariff = prices.of(model, target)
-        return tariff is not None and tariff.cost(a_token) is not None
-
-    return [
-        name
-        for name, model in config.models.items()
-        if not all(priced(name, label(target)) for target in model.targets)
-    ]
 
 
 def _is_set(table: msgspec.Struct) -> bool:

@@ -1,12 +1,13 @@
 """What tokens cost, in millionths of a dollar: dollars for a million tokens are just that for one."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Protocol
 
 from ..config.accounts import Price
 from ..events import Usage
+from ..routing.model import Model
 
 _PRICE_LISTS = {
     **{name: name for name in ("openai", "anthropic", "groq", "together", "openrouter", "mistral", "deepseek")},
@@ -104,3 +105,15 @@ class Prices:
             return None
         provider, _, name = target.partition("/")
         return FreeTariff() if provider == "local" else PublishedTariff(provider, name)
+
+    def unknown(self, models: Iterable[Model]) -> list[str]:
+        """The models of which nobody knows what an answer costs, at one of their targets at least."""
+        return [
+            model.name
+            for model in models
+            if not all(self._is_known(model.name, f"{target.provider}/{target.model}") for target in model.targets)
+        ]
+
+    def _is_known(self, model: str, target: str) -> bool:
+        tariff = self.of(model, target)
+        return tariff is not None and tariff.cost(Usage(prompt_tokens=1, completion_tokens=1)) is not None

@@ -9,11 +9,9 @@ from ..accounts.records.contract import Records
 from ..config import Config
 from ..config.accounts import Budgets, Rates
 from ..errors import ConfigError
-from ..events import Usage
 from ..gate.admission import Admission
 from ..gate.client_address import ClientAddresses, parse_networks
 from ..gate.price import Prices
-from ..routing.health import label
 from ..runs.observer import Observer
 from .accounting import Accounting
 from .opening import Openings
@@ -62,9 +60,5 @@ def client_addresses(config: Config) -> ClientAddresses:
 def _check_prices(config: Config, prices: Prices) -> None:
     if not (config.budgets.per_key.in_dollars or config.budgets.per_principal.in_dollars):
         return
-    a_token = Usage(prompt_tokens=1, completion_tokens=1)
-    for name, model in config.models.items():
-        for target in model.targets:
-            tariff = prices.of(name, label(target))
-            if tariff is None or tariff.cost(a_token) is None:
-                raise ConfigError(f"models.{name}.price: a budget in dollars needs it, and none is known")
+    for name in prices.unknown(config.models.values()):
+        raise ConfigError(f"models.{name}.price: a budget in dollars needs it, and none is known")
