@@ -1,11 +1,15 @@
 """What goes into the log is one line a record, says which run it is of, and holds neither secrets nor content."""
 
+import asyncio
 import contextvars
+import gc
 import io
 import json
 import logging
 import re
 import sys
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +19,13 @@ from tokenwire.errors import Code, Failure
 from tokenwire.observe.content import Content
 from tokenwire.observe.logs import JsonFormatter, LineFormatter, TextFormatter, configure
 from tokenwire.observe.redaction import FAILED
-from tokenwire.observe.request import began, current_request, identified, request_context
+from tokenwire.observe.request import RequestContext, began, current_request, identified
 from tokenwire.runs.log import RunInfo
 from tokenwire.secret import Secret
 
 RUN = RunInfo("alice", "t-1", "r-1", "rais")
+ASKED = "what Alice asked"
+"""A line of source that says so would be in the traceback."""
 FORMATTERS = [TextFormatter, JsonFormatter]
 formatters = pytest.mark.parametrize("kind", FORMATTERS)
 
@@ -64,7 +70,7 @@ def test_json_is_an_object() -> None:
 
 
 def test_a_request_names_what_is_done_within_it() -> None:
-    with request_context(scope(x_request_id="abc-1")):
+    with RequestContext(scope(x_request_id="abc-1")):
         identified("bob")
         said = json.loads(JsonFormatter().format(record("within")))
     assert (said["request"], said["principal"]) == ("abc-1", "bob")
@@ -74,7 +80,7 @@ def test_a_request_names_what_is_done_within_it() -> None:
 
 def test_a_callback_that_outlives_its_request_is_not_of_it() -> None:
     """A connection to a model is opened for one request and carries many: its context is the first one's for ever."""
-    with request_context(scope()):
+    with RequestContext(scope()):
         of_the_connection = contextvars.copy_context()
         assert of_the_connection.run(current_request) is not None
     assert of_the_connection.run(current_request) is None
@@ -82,17 +88,17 @@ def test_a_callback_that_outlives_its_request_is_not_of_it() -> None:
 
 def test_a_run_is_of_the_request_that_began_it() -> None:
     run = RunInfo("alice", "t-1", "begun-here", "rais")
-    with request_context(scope(x_request_id="abc-1")):
+    with RequestContext(scope(x_request_id="abc-1")):
         assert "request" not in json.loads(JsonFormatter().format(record("ended", run=run)))
         began(run)
-    with request_context(scope(x_request_id="abc-2")):
+    with RequestContext(scope(x_request_id="abc-2")):
         began(RunInfo("alice", "t-1", "begun-here", "rais"))
         assert json.loads(JsonFormatter().format(record("ended", run=run)))["request"] == "abc-1"
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a\r\nb", "é", "x" * 129, "-a", '"', "a;b"])
 def test_a_request_id_that_is_not_sane_is_made_anew(bad: str) -> None:
-    with request_context(scope(x_request_id=bad)) as request:
+    with RequestContext(scope(x_request_id=bad)) as request:
         assert re.fullmatch(r"req-[0-9a-f]{16}", request.id)
 
 
@@ -126,7 +132,7 @@ def test_the_lines_of_a_traceback_do_not_look_like_records() -> None:
 def test_secrets_are_masked_wherever_they_are(kind: type[LineFormatter]) -> None:
     secret = Secret("a-value-like-no-other")
     run = RunInfo(secret.reveal(), "t", "r", "rais")
-    error = raised(lambda: OSError(f"cannot use {secret.reveal()}"))
+    error = raised(lambda: OSError(5, f"cannot use {secret.reveal()}"))
     line = kind().format(record(f"key {secret.reveal()} %s", secret.reveal(), error=error, run=run))
     assert "cannot use ****" in line
     assert secret.reveal() not in line
@@ -161,9 +167,52 @@ def test_what_an_exception_says_is_content(kind: type[LineFormatter]) -> None:
 
 
 @formatters
+def test_not_even_where_the_message_repeats_it(kind: type[LineFormatter]) -> None:
+    cause = ValueError("what Alice asked")
+    error = raised(lambda: RuntimeError("what Bob asked"))
+    error.__cause__ = cause
+    said = [
+        record("failed: %s", error, error=error),
+        record(f"failed: {error!r} by {cause}", error=error),
+        record(f"{[cause]}", error=error),
+    ]
+    for one in said:
+        assert not re.search("Alice|Bob", kind().format(one))
+        assert re.search("Alice|Bob", kind(content=True).format(one))
+
+
+@formatters
+def test_what_the_loop_tells_of_tasks_and_callbacks_is(
+    kind: type[LineFormatter], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise ValueError(ASKED)
+
+    def called(_: str) -> None:
+        raise RuntimeError("no")
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(called, "what Bob asked")
+        await asyncio.wait([asyncio.create_task(fail())])
+
+    asyncio.run(main())
+    gc.collect()
+    lines = [kind().format(one) for one in caplog.records if one.levelno == logging.ERROR]
+    assert len(lines) == 2
+    assert not re.search("Alice|Bob", "".join(lines))
+    assert "never retrieved" in lines[1]
+    assert "ValueError: [content]" in lines[1]
+
+
+@formatters
 def test_our_own_words_and_the_system_s_are_not(kind: type[LineFormatter]) -> None:
     line = kind().format(record("failed", error=raised(lambda: ConnectionRefusedError(111, "Connection refused"))))
     assert "ConnectionRefusedError: [Errno 111] Connection refused" in line
+    line = kind().format(record("failed", error=raised(lambda: FileNotFoundError(2, "No such file", "Alice"))))
+    assert "FileNotFoundError: [Errno 2] No such file" in line
+    assert "Alice" not in line
+    assert "OSError: [content]" in kind().format(record("failed", error=raised(lambda: OSError("what Alice asked"))))
+    assert "[content]" not in kind().format(record("failed", error=raised(TimeoutError)))
     assert "The run" in kind().format(record("failed", error=raised(lambda: Failure(Code.internal, "The run"))))
 
 
@@ -175,12 +224,18 @@ def test_content_is_shown_where_it_is_wanted(kind: type[LineFormatter]) -> None:
     assert said.getMessage() == "asked: [content]"
 
 
+class Dying:
+    def __del__(self) -> None:
+        raise KeyError("what Alice asked")
+
+
 @pytest.fixture
 def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Any:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr("threading.excepthook", None)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(threading, "excepthook", None)
     yield
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -192,12 +247,24 @@ def test_what_nobody_catches_goes_through_it_too(monkeypatch: pytest.MonkeyPatch
     errors = io.StringIO()
     monkeypatch.setattr(sys, "stderr", errors)
     configure("json", "info")
-    error = raised(lambda: OSError("Bearer abcdefghijkl"))
+    error = raised(lambda: OSError(5, "Bearer abcdefghijkl"))
     sys.excepthook(type(error), error, error.__traceback__)
     logging.getLogger("anybody").info("x-api-key: abc")
-    first, second = map(json.loads, errors.getvalue().splitlines())
-    assert "OSError: Bearer ****" in first["exception"]
+    thread = threading.Thread(target=lambda: int("what Alice asked"))
+    thread.start()
+    thread.join()
+    Dying()
+    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("no field, input_value='what Alice asked'", stacklevel=1)
+    first, second, third, fourth, fifth = map(json.loads, errors.getvalue().splitlines())
+    assert "OSError: [Errno 5] Bearer ****" in first["exception"]
     assert second["message"] == "x-api-key: ****"
+    assert "ValueError: [content]" in third["exception"]
+    assert fourth["message"] == "nobody caught a KeyError"
+    assert "KeyError: [content]" in fourth["exception"]
+    assert "input_value=[content]" in fifth["message"]
 
 
 @pytest.mark.usefixtures("_own_logging")

@@ -130,6 +130,29 @@ async def test_there_is_no_waiting_for_what_is_there(log: Log) -> None:
     await left.wait()
 
 
+async def test_a_wake_while_nobody_waits_ends_the_next_wait_and_no_other(log: Log, clock: ClockLoop) -> None:
+    reader = Reader(log, 0, HEARTBEAT)
+    reader.wake()
+    await reader.wait()
+    waiting = asyncio.create_task(reader.wait())
+    await clock.advance(1)
+    assert not waiting.done()
+    reader.wake()
+    await waiting
+
+
+async def test_the_end_is_not_waited_for_once_it_is_there(log: Log) -> None:
+    reader = Reader(log, 0, HEARTBEAT)
+    waiting = asyncio.create_task(reader.wait())
+    await asyncio.sleep(0)
+    log.append([STARTED])
+    log.close()
+    await waiting
+    reader.take()
+    await reader.wait()
+    assert reader.done
+
+
 async def test_a_heartbeat_is_due_once_for_a_silence(log: Log, clock: ClockLoop) -> None:
     reader = Reader(log, 0, HEARTBEAT)
     waiting = asyncio.create_task(reader.wait())

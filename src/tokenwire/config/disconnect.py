@@ -1,5 +1,6 @@
 """What follows when the last reader of a run leaves."""
 
+import functools
 import re
 
 import msgspec
@@ -42,6 +43,7 @@ class Disconnect(Table, frozen=True):
                 ) from None
 
 
+@functools.cache
 def _grace(policy: str) -> float | None:
     if policy == "continue":
         return None

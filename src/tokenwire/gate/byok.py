@@ -21,8 +21,10 @@ def brought_keys(headers: Iterable[tuple[bytes, bytes]], providers: Container[st
     """
     keys: dict[str, Secret] = {}
     for name, value in headers:
+        if not name.startswith(_PREFIX):
+            continue
         provider = name[len(_PREFIX) :].decode("latin-1")
-        if not name.startswith(_PREFIX) or provider not in providers:
+        if provider not in providers:
             continue
         key = Secret(value.strip().decode("latin-1"))
         if provider in keys or not _is_key(key.reveal()):
@@ -36,6 +38,8 @@ def with_keys(model: Model, keys: Mapping[str, Secret]) -> Model:
 
     Raises :class:`ByokMissing` where each of its targets needs a key that is not there.
     """
+    if not keys and not any([choice.target.needs_key for choice in model.choices]):
+        return model
     choices = tuple(
         _with_key(choice, keys.get(choice.target.provider))
         for choice in model.choices

@@ -46,9 +46,10 @@ class HostGate:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """ASGI."""
-        asked = [value for name, value in scope.get("headers", ()) if name == b"host"]
-        admitted = all(self._hosts.admit(host.decode("latin-1")) for host in asked)
-        return (self._app if admitted else self._refusal)(scope, receive, send)
+        for name, host in scope.get("headers", ()):
+            if name == b"host" and not self._hosts.admit(host.decode("latin-1")):
+                return self._refusal(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def is_host_name(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who holds a key that was revoked, or has come to its end, is not answered any longer."""
+"""Who holds a key that is over, or a secret of it that was rotated away, is not answered any longer."""
 
 import asyncio
 import logging
@@ -19,14 +19,22 @@ def key_ended() -> Failure:
     return Refusal(Code.unauthenticated, "This key is no longer valid.")
 
 
-class Ended(Protocol):
+class Standing(Protocol):
     """What there is to know of keys (:class:`.keys.Keys`)."""
 
     async def version(self) -> bytes:
-        """Another one after every change."""
+        """Another one whenever something may have ended."""
 
-    async def ended(self) -> set[str]:
-        """The public ids of all keys that were revoked."""
+    async def confirm(self, principal: Principal) -> Principal | None:
+        """The same as their key makes them by now; ``None`` where that is over."""
+
+
+_Shown = tuple[str | None, int | None]
+"""A key, and which of its secrets."""
+
+
+def _nothing_held() -> None:
+    pass
 
 
 class _Hold(NamedTuple):
@@ -38,16 +46,17 @@ class _Hold(NamedTuple):
 class KeyWatch:
     """Ends what is done in the name of a key, within a second of the key's own end.
 
-    It asks only while somebody is answered who came with a key: one small record, and where that has changed, which
-    keys were revoked. A store that is away ends nothing.
+    It asks only while somebody is answered who came with a key: one small record, and where that has changed, or they
+    are new, for their keys. A store that is away ends nothing.
     """
 
-    def __init__(self, keys: Ended, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, keys: Standing, *, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys
         self._clock = clock
         self._held: dict[object, _Hold] = {}
-        self._ended: set[str] = set()
         self._version: bytes | None = None
+        self._standing: dict[_Shown, Principal | None] = {}
+        """What is made, at that version, of those who hold something."""
         self._task: asyncio.Task[None] | None = None
 
     def hold(
@@ -58,11 +67,12 @@ class KeyWatch:
         :param over: whether there is nothing left to end: then it is let go of by itself.
         :returns: what lets go of it.
         """
+        if principal.key is None:
+            return _nothing_held
         place = object()
-        if principal.key is not None:
-            self._held[place] = _Hold(principal, end, over)
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._watch())
+        self._held[place] = _Hold(principal, end, over)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._watch())
 
         def let_go() -> None:
             self._held.pop(place, None)
@@ -72,16 +82,13 @@ class KeyWatch:
     async def look(self) -> None:
         """Ends what has to end by now."""
         try:
-            version = await self._keys.version()
-            if version != self._version:
-                self._ended = await self._keys.ended()
-                self._version = version
+            await self._learn()
         except Refusal as away:
-            logger.warning("which keys were revoked is not known at the moment: %s", away.detail)
+            logger.warning("which keys are over is not known at the moment: %s", away.detail)
         now = self._clock()
         for place, hold in tuple(self._held.items()):
-            expires = hold.principal.expires
-            ends = hold.principal.key in self._ended or (expires is not None and now >= expires)
+            principal = self._standing.get(_shown(hold.principal), hold.principal)
+            ends = principal is None or (principal.expires is not None and now >= principal.expires)
             if not (ends or hold.over()):
                 continue
             self._held.pop(place, None)
@@ -94,6 +101,16 @@ class KeyWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def _learn(self) -> None:
+        version = await self._keys.version()
+        known = self._standing if version == self._version else {}
+        held = {_shown(hold.principal): hold.principal for hold in self._held.values()}
+        self._standing = {
+            shown: known[shown] if shown in known else await self._keys.confirm(principal)
+            for shown, principal in held.items()
+        }
+        self._version = version
+
     async def _watch(self) -> None:
         while self._held:
             try:
@@ -101,3 +118,7 @@ class KeyWatch:
             except Exception:  # the next look is another attempt, and nobody would notice that there is none
                 logger.exception("looking for keys that were revoked failed")
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _shown(principal: Principal) -> _Shown:
+    return principal.key, principal.rotation

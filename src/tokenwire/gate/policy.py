@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from ..config import Config, Persona
 from ..config.policy import Bounds, ModelPolicy
@@ -17,8 +17,7 @@ from .system_prompt import SystemPrompt, values
 logger = logging.getLogger("tokenwire.gate")
 
 _NOBODY = Persona(name="", system=SystemPrompt(()))
-
-_Number = TypeVar("_Number", int, float)
+_UNBOUND = ModelPolicy()
 
 
 class Grant(NamedTuple):
@@ -46,11 +45,13 @@ def decide(config: Config, question: Question, now: datetime | None = None) -> G
         if persona is _NOBODY:
             refused.append("persona")
     model = _model(config, persona, question, refused)
-    bounds = [config.policy, config.model_policies.get(model.name, ModelPolicy()), persona.policy]
+    bounds = (config.policy, config.model_policies.get(model.name, _UNBOUND), persona.policy)
+    temperature = _temperature(wishes.temperature, bounds, refused)
+    max_tokens = _max_tokens(wishes.max_tokens, bounds, refused)
     prompt = Prompt(
-        messages=_conversation(config, persona, model, question, now or datetime.now(config.timezone)),
-        temperature=_first(_temperature(wishes.temperature, bounds, refused), persona.temperature),
-        max_tokens=_first(_max_tokens(wishes.max_tokens, bounds, refused), persona.max_tokens),
+        messages=_conversation(config, persona, model, question, now),
+        temperature=persona.temperature if temperature is None else temperature,
+        max_tokens=persona.max_tokens if max_tokens is None else max_tokens,
     )
     if refused:
         if config.policy.refused == "reject":
@@ -67,11 +68,10 @@ def offered_personas(config: Config) -> list[Persona]:
 def offered_models(config: Config, persona: Persona = _NOBODY) -> list[Model]:
     """The models that a request may name, the one that is asked without a wish first."""
     own = persona.model or config.default_model
-    lists = (config.policy.models, persona.policy.models)
-    offered = (
-        model for name, model in config.models.items() if name == own or all(_is_listed(name, names) for names in lists)
-    )
-    return sorted(offered, key=lambda model: model.name != own)
+    lists = [names for names in (config.policy.models, persona.policy.models) if names is not None]
+    offered = [model for name, model in config.models.items() if name == own or all(name in names for names in lists)]
+    offered.sort(key=lambda model: model.name != own)
+    return offered
 
 
 def _model(config: Config, persona: Persona, question: Question, refused: list[str]) -> Model:
@@ -108,24 +108,28 @@ def _narrowed(model: Model, provider: str | None, upstream: str | None) -> Model
 
 
 def _temperature(asked: float | None, policies: Iterable[Bounds], refused: list[str]) -> float | None:
+    if asked is None:
+        return None
     ranges = [policy.temperature for policy in policies if policy.temperature is not None]
     low, high = max(low for low, _ in ranges), min(high for _, high in ranges)
-    if asked is None or low <= asked <= high:
+    if low <= asked <= high:
         return asked
     refused.append(f"temperature ({low:g} to {high:g} is)")
     return None
 
 
 def _max_tokens(asked: int | None, policies: Iterable[Bounds], refused: list[str]) -> int | None:
+    if asked is None:
+        return None
     most = min(policy.max_tokens for policy in policies if policy.max_tokens is not None)
-    if asked is None or 1 <= asked <= most:
+    if 1 <= asked <= most:
         return asked
     refused.append(f"max_tokens (1 to {most} is)")
     return None
 
 
 def _conversation(
-    config: Config, persona: Persona, model: Model, question: Question, now: datetime
+    config: Config, persona: Persona, model: Model, question: Question, now: datetime | None
 ) -> tuple[Message, ...]:
     """The client's messages, behind the operator's system prompt."""
     client_system = persona.policy.client_system or config.policy.client_system
@@ -137,13 +141,10 @@ def _conversation(
     if not persona.system:
         return kept
     run = question.run
+    now = now or datetime.now(config.timezone)
     facts = values(now, persona=persona.name, model=model.name, thread_id=run.thread_id, principal=run.principal)
     return (message("system", persona.system.render(facts)), *kept)
 
 
 def _is_listed(name: str, names: Iterable[str] | None) -> bool:
     return names is None or name in names
-
-
-def _first(*wishes: _Number | None) -> _Number | None:
-    return next((wish for wish in wishes if wish is not None), None)

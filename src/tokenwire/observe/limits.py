@@ -1,8 +1,6 @@
 """How often somebody was told that it was too much."""
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator
 
 from ..errors import Code, Refusal
 
@@ -15,12 +13,18 @@ def limits_hit(kind: str) -> None:
     hits[kind] += 1
 
 
-@contextlib.contextmanager
-def counting(code: Code, kind: str) -> Iterator[None]:
+class Counting:
     """Counts it where what is done within is refused with this code: by somebody who counts nothing."""
-    try:
-        yield
-    except Refusal as refusal:
-        if refusal.code is code:
-            limits_hit(kind)
-        raise
+
+    __slots__ = ("_code", "_kind")
+
+    def __init__(self, code: Code, kind: str) -> None:
+        self._code = code
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        if isinstance(error, Refusal) and error.code is self._code:
+            limits_hit(self._kind)

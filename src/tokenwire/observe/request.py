@@ -1,10 +1,9 @@
 """One request as the logs know it: its id, and who asks."""
 
-import contextlib
 import re
 import secrets
-from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from typing import Self
 from weakref import WeakKeyDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,14 +18,26 @@ _SANE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 class RequestContext:
-    """A request under way. ``over`` when it is not: callbacks of sockets outlive the request that opened them."""
+    """A request under way, which names itself to everything that is done within: by its own ``x-request-id`` if that is
+    sane, else anew.
 
-    __slots__ = ("id", "over", "principal")
+    ``over`` when it is not under way: callbacks of sockets outlive the request that opened them.
+    """
 
-    def __init__(self, request_id: str) -> None:
-        self.id = request_id
+    __slots__ = ("_token", "id", "over", "principal")
+
+    def __init__(self, scope: Scope) -> None:
+        self.id = _asked(scope) or f"req-{secrets.token_hex(8)}"
         self.principal = ""
         self.over = False
+
+    def __enter__(self) -> Self:
+        self._token: Token[RequestContext | None] = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over = True
+        _current.reset(self._token)
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("tokenwire_request", default=None)
@@ -36,18 +47,6 @@ def current_request() -> RequestContext | None:
     """The request that the running code answers, if it is known and not over."""
     request = _current.get()
     return None if request is None or request.over else request
-
-
-@contextlib.contextmanager
-def request_context(scope: Scope) -> Iterator[RequestContext]:
-    """Names the request for everything that is done within: by its own ``x-request-id`` if that is sane, else anew."""
-    request = RequestContext(_asked(scope) or f"req-{secrets.token_hex(8)}")
-    token = _current.set(request)
-    try:
-        yield request
-    finally:
-        request.over = True
-        _current.reset(token)
 
 
 def identified(principal: str) -> None:

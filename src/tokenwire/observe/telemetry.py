@@ -22,7 +22,6 @@ from ..runs.observer import Observer
 from ..runs.outcome import Outcome
 from ..runs.run import Run
 from .metrics import Metrics, RunMeter
-from .request import request_context
 from .store import TimedBackend
 
 if TYPE_CHECKING:
@@ -65,11 +64,9 @@ class Telemetry:
         async with self._serving.serving():
             yield
 
-    @contextlib.contextmanager
-    def request(self, scope: Scope, send: Send) -> Iterator[Send]:
+    def request(self, scope: Scope, send: Send) -> contextlib.AbstractContextManager[Send]:
         """One request; gives what to send its answer with."""
-        with request_context(scope), self._traces.request(scope, send) if self._traces else _same(send) as seen:
-            yield seen
+        return contextlib.nullcontext(send) if self._traces is None else self._traces.request(scope, send)
 
     def observer(self, inner: Observer) -> Observer:
         """What the engine is to be watched by, beside ``inner``."""
@@ -198,11 +195,6 @@ def workers_meet() -> Iterator[None]:
             yield
         finally:
             del os.environ[PEERS]
-
-
-@contextlib.contextmanager
-def _same(send: Send) -> Iterator[Send]:
-    yield send
 
 
 def _page(config: MetricsConfig, metrics: Metrics) -> "Page":

@@ -66,8 +66,9 @@ class Breaker(NamedTuple):
 
     def ask(self, now: float, rule: Rule) -> tuple["Breaker", bool]:
         """The breaker once it is asked, where it may be, and whether that is a probe."""
-        probe = self.state(now, rule) == "half-open"
-        return self._replace(probing=self.probing or probe), probe
+        if self.state(now, rule) != "half-open":
+            return self, False
+        return self._replace(probing=True), True
 
     def begin_answer(self, *, probe: bool) -> "Breaker":
         """It begins to answer. After a probe that closes it, on the first failure's notice."""

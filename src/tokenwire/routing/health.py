@@ -78,15 +78,19 @@ class Health:
         return UpstreamFailure(soonest.code, detail="every target is left alone for now", retry_after=wait)
 
     def _note(self, target: Target, breaker: Breaker) -> None:
+        well = breaker == _HEALTHY
+        if well and not self._breakers:
+            return
         place = _place(target)
         self._breakers.pop(place, None)  # the one noted last is the last to be forgotten
-        if breaker != _HEALTHY:
+        if not well:
             self._breakers[place] = breaker
             if len(self._breakers) > _MOST:
                 del self._breakers[next(iter(self._breakers))]
 
     def _of(self, target: Target) -> Breaker:
-        return self._breakers.get(_place(target), _HEALTHY)
+        # on most days all of them are well, and a question pays for no place
+        return self._breakers.get(_place(target), _HEALTHY) if self._breakers else _HEALTHY
 
 
 _HEALTHY = Breaker()

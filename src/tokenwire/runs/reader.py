@@ -26,6 +26,8 @@ class Reader:
         # kept: on CPython 3.11 asking for the running loop is a system call each time
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
+        self._woken = False
+        """Whether something has changed since the last wait."""
         self._silence = Silence(self._loop, heartbeat, self._remind)
         log.follow(self.wake)
 
@@ -49,10 +51,10 @@ class Reader:
 
     async def wait(self) -> None:
         """Returns when there is something to take, the log has ended, a heartbeat is due, or the reader was woken."""
-        if self.position < self.log.length or self.done or self.gone or self._due:
-            return
-        self._waiter = self._loop.create_future()
-        await self._waiter
+        if not (self._woken or self.position < self.log.length or self.done):
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        self._woken = False
 
     def sent(self) -> None:
         """Something went out on the connection."""
@@ -69,7 +71,8 @@ class Reader:
         self.log.unfollow(self.wake)
 
     def wake(self) -> None:
-        """Ends a wait: something has changed."""
+        """Ends a wait, this one or the next: something has changed."""
+        self._woken = True
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -30,7 +30,7 @@ from ..gate.tickets import SECONDS as TICKET_SECONDS
 from ..ledger.opened import client_addresses, opened_accounting
 from ..middleware.stack import MiddlewareStack
 from ..observe.content_log import ContentLog
-from ..observe.request import named
+from ..observe.request import RequestContext, named
 from ..observe.telemetry import Telemetry
 from ..providers.base import Prompt
 from ..providers.local import LocalModels
@@ -136,7 +136,8 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        with self._telemetry.request(scope, _closing(send) if self._drain.leaving else send) as send_seen:
+        send = _closing(send) if self._drain.leaving else send
+        with RequestContext(scope), self._telemetry.request(scope, send) as send_seen:
             await self._asgi(scope, receive, send_seen)
             if (follow := scope.pop(_STREAM, None)) is not None:
                 # followed from out here: every layer that it was awaited through would cost each of its tokens

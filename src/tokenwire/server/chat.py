@@ -28,7 +28,7 @@ from ..gate.principal import Principal
 from ..gate.question import Question
 from ..ledger.accounting import Accounting, Begun
 from ..middleware.stack import MiddlewareStack
-from ..observe.limits import counting, limits_hit
+from ..observe.limits import Counting, limits_hit
 from ..observe.request import began, identified
 from ..observe.telemetry import Following, Telemetry
 from ..routing.router import ModelRouter
@@ -212,7 +212,7 @@ class Chat:
             model = agent.model
             source = self._agents.source(agent, question, grant.prompt, _data(envelope), principal.scopes.tools)
         grace = self._config.disconnect.grace(wire.name, route)
-        with counting(Code.overloaded, "runs"):
+        with Counting(Code.overloaded, "runs"):
             if self._accounting is None:
                 begun = Begun(await self._engine.start(info, grace, source, model=model.name), {})
             else:
@@ -221,7 +221,7 @@ class Chat:
         self._check_room(begun.log)
         run = self._engine.live(begun.log)
         if run is not None:
-            self.authenticator.watch.hold(principal, partial(run.abandon, key_ended()), over=lambda: run.ended)
+            self.authenticator.watch.hold(principal, lambda: run.abandon(key_ended()), over=lambda: run.ended)
         return begun
 
     async def find(self, principal: str, offset: str, run_id: str | None) -> tuple[Log, int] | None:
@@ -309,7 +309,7 @@ def manner(offset: str) -> str:
 
 def _parse(wire: Wire, envelope: Envelope, max_messages: int) -> ChatRequest:
     try:
-        with counting(Code.too_many_messages, Code.too_many_messages):
+        with Counting(Code.too_many_messages, Code.too_many_messages):
             return wire.parse(envelope, max_messages=max_messages)
     except RecursionError:
         raise Refusal(Code.bad_json, "The request body is nested too deeply.") from None

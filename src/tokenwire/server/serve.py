@@ -24,6 +24,8 @@ _LAST_REQUESTS_SECONDS = 1.0
 """For connections that are open when no more are taken: what was sent on them by then may ask for a run."""
 _LAST_WORDS_SECONDS = 2.0
 _FLUSH_SECONDS = 2
+_COLLECT_AT = 10_000
+"""Objects more than there were."""
 
 
 def serve(config: Config, listener: socket.socket, *, on_ready: Callable[[], None], shared: bool = False) -> None:
@@ -81,6 +83,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.freeze()  # what is there by now stays: the collector need not look at it again
+        gc.set_threshold(_COLLECT_AT)  # nor often at what comes: an answer leaves no cycles behind
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -117,8 +117,7 @@ class EventStream:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             elif drain.over:
                 return
-            else:
-                await reader.wait()
+            await reader.wait()
         if self._dismissed:
             info = self._log.info
             told = self._encoder.tell(key_ended(), info.thread_id, info.run_id)

@@ -98,14 +98,14 @@ class Turn:
             delivered = delivered or bool(messages)
             if delivered and self._returns and self._drain.moving and not reader.done:
                 return False
-            if not messages and reader.due and self._ping:
+            if messages:
+                reader.sent()
+            elif reader.due and self._ping:
                 await deliver(self._ping)
-            elif not messages and self._drain.over:
+                reader.sent()
+            elif self._drain.over:
                 return False
-            elif not messages:
-                await reader.wait()
-                continue
-            reader.sent()
+            await reader.wait()
         if last := self._parting or failing(self._log, self._encoder):
             await deliver(last)
         return True
