@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tokenwire import events
-from tokenwire.observe import limits, metrics
+from tokenwire.observe import limits, run_meter
 from tokenwire.observe.exposition import exposition
 from tokenwire.observe.histogram import Histogram
 from tokenwire.observe.limits import limits_hit
@@ -32,7 +32,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(metrics, "time", clock)
+    monkeypatch.setattr(run_meter, "time", clock)
     return clock
 
 
@@ -94,16 +94,27 @@ def test_a_run(counted: Metrics, clock: Clock) -> None:
     assert numbers["tokenwire_tokens_total direction=output model=fast"] == 2
 
 
-def test_the_relay_is_measured_from_the_oldest_that_waits(counted: Metrics, clock: Clock) -> None:
+@pytest.mark.anyio
+async def test_the_relay_is_measured_from_the_oldest_that_waits(counted: Metrics, clock: Clock) -> None:
     encode = counted.encoder(RUN, events.encode)
     meter = counted.meter(RUN.key)
     assert meter is not None
+    encode(text("before anybody came"))
+    clock.now += 0.5
+    sent: list[str] = []
+
+    async def keep(message: str) -> None:
+        sent.append(message)
+
+    send = meter.watching(keep)
     encode(text("a"))
     clock.now += 0.5
     encode(text("b"))
     clock.now += 0.5
-    counted.relayed(meter)
-    counted.relayed(meter)  # a heartbeat: nothing waited for it
+    await send("a b")
+    clock.now += 0.5
+    await send("a heartbeat")  # nothing waited for it
+    assert sent == ["a b", "a heartbeat"]
     numbers = said(counted)
     assert numbers["tokenwire_relay_delay_seconds_count"] == 1
     assert numbers["tokenwire_relay_delay_seconds_sum"] == pytest.approx(1.0)
@@ -117,7 +128,7 @@ def test_a_model_that_nobody_configured_makes_no_series_of_its_own(counted: Metr
 
 def test_a_meter_does_not_outlive_its_run(counted: Metrics) -> None:
     encode = counted.encoder(RUN, events.encode)
-    assert counted.meter(RUN.key) is encode
+    assert counted.meter(RUN.key) is not None
     del encode
     assert counted.meter(RUN.key) is None  # also where another process has ended the run, and tells of it
 

@@ -1,6 +1,5 @@
 """What one process counts, for Prometheus. Nothing here needs its package: :mod:`.exposition` writes it down."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from ..runs.log import RunInfo
 from ..runs.outcome import Outcome
 from . import limits
 from .histogram import Histogram
+from .run_meter import RunMeter
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -22,7 +22,6 @@ _RELAY = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 _STORE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _RUN = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
 
-_TOKENS = frozenset({events.TextMessageContent, events.ReasoningMessageContent, events.ToolCallArgs})
 _OTHER = "other"
 """Stands for a model that no table names: an agent may say anything, and each name is a series."""
 
@@ -42,34 +41,6 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
     kind: Kind
     help: str
     samples: list[Sample]
-
-
-class RunMeter:
-    """Looks at the clock for each event of one run that is on its way into the log."""
-
-    __slots__ = ("__weakref__", "_encode", "_gaps", "_last", "_started", "first_token", "waiting_since")
-
-    def __init__(self, encode: Callable[[events.Event], bytes], gaps: Histogram) -> None:
-        self._encode = encode
-        self._gaps = gaps
-        self._started = time.perf_counter()
-        self._last = 0.0
-        self.first_token: float | None = None
-        """Seconds from the run's start."""
-        self.waiting_since = 0.0
-        """Since when the oldest event has been here that no reader was sent; 0 where none has."""
-
-    def __call__(self, event: events.Event) -> bytes:
-        now = time.perf_counter()
-        if not self.waiting_since:
-            self.waiting_since = now
-        if type(event) in _TOKENS:
-            if self._last:
-                self._gaps.observe(now - self._last)
-            else:
-                self.first_token = now - self._started
-            self._last = now
-        return self._encode(event)
 
 
 class Metrics:
@@ -105,8 +76,8 @@ class Metrics:
     def encoder(self, run: RunInfo, encode: Callable[[events.Event], bytes]) -> Callable[[events.Event], bytes]:
         """A run begins: what makes its records."""
         self._started[(run.wire,)] += 1
-        meter = self._meters[run.key] = RunMeter(encode, self._gap)
-        return meter
+        meter = self._meters[run.key] = RunMeter(encode, self._gap, self._relay)
+        return meter.encode
 
     def ended(self, outcome: Outcome) -> None:
         """A run has ended."""
@@ -135,12 +106,6 @@ class Metrics:
     def meter(self, key: str) -> RunMeter | None:
         """That of a run which is under way here."""
         return self._meters.get(key)
-
-    def relayed(self, meter: RunMeter) -> None:
-        """A reader was sent everything that there is."""
-        if meter.waiting_since:
-            self._relay.observe(time.perf_counter() - meter.waiting_since)
-            meter.waiting_since = 0.0
 
     def stored(self, operation: str, seconds: float) -> None:
         """The store has done something, or has failed to."""

@@ -21,7 +21,8 @@ from ..runs.log import Log, RunInfo
 from ..runs.observer import Observer
 from ..runs.outcome import Outcome
 from ..runs.run import Run
-from .metrics import Metrics, RunMeter
+from .metrics import Metrics
+from .run_meter import RunMeter
 from .store import TimedBackend
 
 if TYPE_CHECKING:
@@ -105,20 +106,10 @@ class Following:
         if metrics is not None:
             metrics.read(how)
             self._meter = metrics.meter(key)
-        if self._meter is not None:
-            self._meter.waiting_since = 0.0  # what was there before somebody came did not wait for us
 
     def watching(self, send: Callable[[_Message], Awaitable[None]]) -> Callable[[_Message], Awaitable[None]]:
-        """The same ``send``, which notes how long what it sends was on its way."""
-        metrics, meter = self._metrics, self._meter
-        if metrics is None or meter is None:
-            return send
-
-        async def send_watched(message: _Message) -> None:
-            await send(message)
-            metrics.relayed(meter)
-
-        return send_watched
+        """The same ``send``, watched."""
+        return send if self._meter is None else self._meter.watching(send)
 
     def close(self) -> None:
         """It does not follow any more."""
