@@ -360,7 +360,76 @@ def test_an_unknown_key_is_named_with_its_path(tmp_path: Path, path: str) -> Non
     assert KEY not in line
 
 
+NEAR = {
+    "limits: unknown field `mesages`: do you mean `messages`?": "[limits]\nmesages = 1\n",
+    "models.mix.targets[0].timeouts: unknown field `conect`: do you mean `connect`?": (
+        '[[models.mix.targets]]\nprovider = "ollama"\ntimeouts = { conect = 1 }\n'
+    ),
+    "top level: unknown field `polcy`: do you mean `policy`?": "[polcy]\n",
+    "models.mix: unknown field `api_key`": '[models.mix]\nprovider = "groq"\napi_key = "x"\n',
+    "log.level: 'loud' is not one of debug, error, info, warning": '[log]\nlevel = "loud"\n',
+    "models.mix.reasoning: 'a lot' is not one of high, low, medium, off": '[models.mix]\nreasoning = "a lot"\n',
+    "models.mix.price: missing field `output`": "[models.mix.price]\ninput = 1\n",
+    "model: Expected string, got table": "[model.fast]\n",
+    "limits.messages: Expected integer, got string": '[limits]\nmessages = "3"\n',
+    "limits.messages: Expected integer >= 1": "[limits]\nmessages = 0\n",
+    "personas.poet.variables[...]: Expected string, got integer": "[personas.poet.variables]\nshop = 3\n",
+}
+
+
+@pytest.mark.parametrize("line", NEAR)
+def test_a_mistake_is_told_in_the_words_of_the_file_with_what_would_be_right(tmp_path: Path, line: str) -> None:
+    assert mistake(tmp_path, MODEL + NEAR[line]) == f"{tmp_path / 'tokenwire.toml'}: {line}"
+
+
+def test_every_algorithm_is_named(tmp_path: Path) -> None:
+    line = mistake(tmp_path, MODEL + '[auth.jwt]\nissuer = "i"\naudience = "a"\nalgorithms = ["none"]\n')
+    assert "'none' is not one of " in line
+    assert all(name in line for name in ("HS256", "RS256", "ES256", "Ed25519"))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "null",
+        "app.example",
+        "https://*.app.example",
+        "https://app.example/",
+        "https://App.example",
+        "https://app.example:443",
+        "http://app.example:80",
+        "https://ann@app.example",
+        "https://app.example?x",
+        "https://app.example#x",
+        "https://bücher.example",
+        "https://app.example ",
+    ],
+)
+def test_what_no_browser_says_is_no_origin(tmp_path: Path, origin: str) -> None:
+    assert "cors.origins: " in mistake(tmp_path, MODEL + f'[cors]\norigins = ["{origin}"]\n')
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example", "http://localhost:5173", "https://app.example:80", "http://[::1]:8080", "http://10.0.0.7"],
+)
+def test_what_browsers_say_is(tmp_path: Path, origin: str) -> None:
+    assert read(tmp_path, MODEL + f'[cors]\norigins = ["{origin}"]\n').origins == (origin,)
+
+
 WRONG = {
+    "an embedded model elsewhere": (
+        "models.a.base_url: ",
+        '[models.a]\nprovider = "local"\nbase_url = "http://x/v1"\n',
+    ),
+    "an embedded model with a key": ("models.a.key_env: ", '[models.a]\nprovider = "local"\nkey_env = "K"\n'),
+    "a host with a port": ("server.hosts: 'a.example:80'", MODEL + '[server]\nhosts = ["a.example:80"]\n'),
+    "a proxy that is no network": ("server.trusted_proxies: ", MODEL + '[server]\ntrusted_proxies = ["any"]\n'),
+    "a provider that no model is at": (
+        "policy.providers: no model is at 'oracle', but at openai-compatible",
+        MODEL + '[policy]\nproviders = ["oracle"]\n',
+    ),
     "seconds without end": ("runs: heartbeat_seconds is inf", MODEL + "[runs]\nheartbeat_seconds = inf\n"),
     "no number of seconds": ("runs.silence_seconds", MODEL + "[runs]\nsilence_seconds = nan\n"),
     "dollars without end": ("budgets.per_key: day_dollars is inf", MODEL + "[budgets.per_key]\nday_dollars = inf\n"),

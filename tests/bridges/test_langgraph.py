@@ -1,5 +1,6 @@
 """Compiled LangGraph graphs, with a chat model that asks over HTTP."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from openai import AsyncOpenAI
 from tokenwire import Ask, Finish, messages
 from tokenwire.bridges.langgraph import langgraph_agent
 from tokenwire.client import HttpError, ask
-from tokenwire.events import Custom
+from tokenwire.events import Custom, ToolCallEnd
 from tokenwire.messages import Message, Text, message
 from tokenwire.testing import Reply, ScriptedUpstream, ToolCall
 
@@ -97,6 +98,27 @@ async def test_reasoning_and_how_it_ends(on: Stage) -> None:
     assert end["usage"] == {"promptTokens": 8, "completionTokens": 4, "totalTokens": 12}
 
 
+async def test_the_usage_of_all_steps_is_told(on: Stage) -> None:
+    on.upstream.reply(Reply(tool_calls=[FIND]), Reply(text=("On its way.",)))
+    assert (await on.chunks())[-1]["usage"] == {"promptTokens": 16, "completionTokens": 3, "totalTokens": 19}
+
+
+async def test_a_call_is_told_whole_while_its_tool_runs(upstream: ScriptedUpstream, model: OpenAIModel) -> None:
+    told = asyncio.Event()
+
+    @tool
+    async def look() -> None:
+        """Looks."""
+        await asyncio.wait_for(told.wait(), 10)
+
+    upstream.reply(Reply(tool_calls=[ToolCall("call-1", "look", ("{}",))]), Reply(text=("Hello",)))
+    answer: Any = langgraph_agent(graph(model, tools=[look]))(asked())
+    async for piece in answer:
+        if isinstance(piece, ToolCallEnd):
+            told.set()
+    assert told.is_set()
+
+
 async def test_a_tool_that_may_not_be_used_is_not_run(upstream: ScriptedUpstream, model: OpenAIModel) -> None:
     ran: list[str] = []
 
@@ -163,7 +185,7 @@ async def test_media_reach_the_model(on: Stage) -> None:
     assert (text["text"], sent["image_url"]["url"]) == ("What is this?", "data:image/png;base64,aGk=")
     await on.chunks({"role": "user", "content": [document]})
     (sent,) = on.upstream.requests[1].body["messages"][0]["content"]
-    assert sent["file"]["file_data"] == "data:application/pdf;base64,JVBERi0="
+    assert sent["file"] == {"filename": "document.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}
 
 
 class Signing(GenericFakeChatModel):

@@ -35,6 +35,8 @@ PROMPT = "what-was-asked-canary-b21c"
 SYSTEM = "how-to-answer-canary-c32d"
 ANSWER = "what-was-answered-canary-d43e"
 
+MODEL = "model-of-the-upstream-canary-e54f"
+
 CONTENT = {"a prompt": PROMPT, "a system prompt": SYSTEM, "an answer": ANSWER}
 UNSEEN = {"a prompt": PROMPT, "a system prompt": SYSTEM}
 """What not even the answer's own reader is told."""

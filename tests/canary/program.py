@@ -1,9 +1,12 @@
 """The command, in a process that traces into a file; with an application of its own as well, which has agents."""
 
+import asyncio
+import gc
 import logging
 import os
 import socket
 import sys
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,9 +89,22 @@ def serve_configured(config: str) -> None:
     _serve(loud(ChatBackend(config)))
 
 
-def serve_agents(store: str, log_format: str) -> None:
-    """Serves agents that tell in exceptions what they were asked."""
-    configure("json" if log_format == "json" else "text", "debug")
+class Dying:
+    """Says something where nobody listens."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    def __del__(self) -> None:
+        raise LookupError(self._said)
+
+
+def serve_agents(store: str, log_format: str, content: str) -> None:
+    """Serves agents that tell in exceptions what they were asked.
+
+    :param content: "content" where it is to be in the log.
+    """
+    configure("json" if log_format == "json" else "text", "debug", content=content == "content")
     backend = ChatBackend(
         {
             "models": {"fast": {"provider": "openai", "key_env": "PROVIDER_KEY"}},
@@ -112,6 +128,21 @@ def serve_agents(store: str, log_format: str) -> None:
     @backend.agent("unreachable")
     async def unreachable(ask: Ask) -> str:
         raise ConnectionError(f"no {os.environ['PROVIDER_KEY']} for Bearer {ask.data['token']}")
+
+    @backend.agent("careless")
+    async def careless(ask: Ask) -> str:
+        async def fail() -> None:
+            raise ZeroDivisionError(ask.prompt)
+
+        await asyncio.wait([asyncio.create_task(fail())])
+        Dying(ask.prompt)
+        warnings.warn(f"not a number: {ask.prompt!r}", stacklevel=1)
+        try:
+            Path(f"/nowhere/{ask.prompt}").read_text()  # noqa: ASYNC240
+        except OSError as error:
+            logger.exception("careless: %s", error)
+        gc.collect()
+        return os.environ["ANSWER"]
 
     @backend.agent("refused")
     async def refused(ask: Ask) -> str:

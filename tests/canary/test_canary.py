@@ -1,11 +1,13 @@
 """No secret is anywhere but where it is used; what is asked and answered is in the answer and the run's log alone."""
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tokenwire.config import load
@@ -22,6 +24,7 @@ from .canaries import (
     BYOK,
     CONTENT,
     HEADERS,
+    MODEL,
     OTHER_HEADERS,
     PROMPT,
     PROVIDER_KEY,
@@ -39,7 +42,7 @@ CONFIG = f"""
 [models.fast]
 provider = "openai-compatible"
 base_url = "{{upstream}}"
-model = "any"
+model = "{MODEL}"
 key_env = "PROVIDER_KEY"
 retries = 0
 
@@ -78,7 +81,7 @@ def test_every_flow_and_failure(
 
     log, spans = server.log.read_text(), server.spans.read_text()
     assert log.count("run ") > 20, "there is nothing to look through"
-    assert spans.count("chat any") > 15
+    assert spans.count(f"chat {MODEL}") > 15
     assert "tokenwire_runs_ended_total" in metrics
     assert any(ANSWER in answer for answer in told.answers)
     everywhere = {
@@ -97,16 +100,19 @@ def test_every_flow_and_failure(
     ]
     found += leaks("answers", everywhere["answers"], UNSEEN)
     found += leaks("store", in_the_store, UNSEEN)
+    for where in ("answers", "other answers"):
+        found += leaks(where, everywhere[where], {"the name of a model at its provider": MODEL})
     assert not found
     if address != "memory":
         assert ANSWER.encode() in in_the_store, "the run's log holds the answer, and was looked through"
 
 
+@pytest.mark.parametrize("content", ["no content", "content"])
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_agents_that_tell_what_they_were_asked(tmp_path: Path, log_format: str) -> None:
-    with running(tmp_path, "agents", "memory", log_format) as server:
+def test_agents_that_tell_what_they_were_asked(tmp_path: Path, log_format: str, content: str) -> None:
+    with running(tmp_path, "agents", "memory", log_format, content) as server:
         told = Told()
-        for model in ("raising", "raising-at-once", "unreachable", "refused", "nonsense"):
+        for model in ("raising", "raising-at-once", "unreachable", "careless", "refused", "nonsense"):
             body = TANSTACK.body(PROMPT, f"run of {model}", data={"model": model, "token": BYOK})
             told.hear(ask(server.url, body=body, headers={"authorization": HEADERS["authorization"]}), of_a_run=True)
             told.hear(ask(server.url, body=body, headers=OTHER_HEADERS))
@@ -114,15 +120,20 @@ def test_agents_that_tell_what_they_were_asked(tmp_path: Path, log_format: str) 
         metrics = server.metrics()
         server.stop()
     log, spans = server.log.read_text(), server.spans.read_text()
-    assert "ValueError: [content]" in log
-    assert "ExceptionGroup: [content]" in log
-    assert "ConnectionError: no **** for Bearer ****" in log
+    for kind in ("ValueError", "ExceptionGroup", "ConnectionError", "ZeroDivisionError", "LookupError"):
+        assert (f"{kind}: [content]" in log) == (content == "no content"), kind
+    assert "FileNotFoundError: [Errno 2] No such file or directory" in log
+    assert "not a number: " in log
+    assert "never retrieved" in log
+    if content == "content":
+        assert "ConnectionError: no **** for Bearer ****" in log
+        assert PROMPT in log
     assert any(ANSWER in answer for answer in told.answers)
-    found = [
-        leak
-        for where, text in {"log": log, "spans": spans, "metrics": metrics, "answers": "\n".join(told.others)}.items()
-        for leak in leaks(where, text, SECRETS | CONTENT)
-    ]
+    everywhere = {"log": log, "spans": spans, "metrics": metrics, "answers": "\n".join(told.others)}
+    found = [leak for where, text in everywhere.items() for leak in leaks(where, text, SECRETS)]
+    if content == "content":
+        del everywhere["log"]
+    found += [leak for where, text in everywhere.items() for leak in leaks(where, text, CONTENT)]
     found += leaks("answers", "\n".join(told.answers), SECRETS | UNSEEN)
     assert not found
 
@@ -140,6 +151,10 @@ def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
         for shown in (repr(one), str(one), f"{one}"):
             assert not leaks(type(one).__name__, shown, SECRETS)
     assert not leaks("HttpCall", repr(call), CONTENT)
+    for one in (config, target, config.store, config.metrics):
+        for written in (pickle.dumps, msgspec.json.encode, msgspec.to_builtins):
+            with pytest.raises(TypeError):
+                written(one)
 
 
 def test_a_store_that_cannot_be_opened_does_not_tell_its_password(tmp_path: Path) -> None:

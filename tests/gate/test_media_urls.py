@@ -64,6 +64,7 @@ def test_what_everybody_may_fetch_passes(url: str) -> None:
 
 
 ODD = [
+    "https://[93.184.215.14]/",
     "http://cdn.example/a.png",
     "//cdn.example/a.png",
     "ftp://cdn.example/a.png",

@@ -60,6 +60,15 @@ def django_host(backend: ChatBackend, *, lifespan: bool) -> ASGIApp:
     )
 
 
+def starlette_root(backend: ChatBackend) -> ASGIApp:
+    return Starlette(routes=[Mount("/", backend)], lifespan=backend.lifespan)
+
+
+def litestar_root(backend: ChatBackend) -> ASGIApp:
+    mounted = litestar.asgi("/", is_mount=True, copy_scope=True)(backend)
+    return cast(ASGIApp, litestar.Litestar([mounted], lifespan=[backend.lifespan], openapi_config=None))
+
+
 def configure_django() -> None:
     """Once: Django's settings are the process's."""
     if not settings.configured:
@@ -80,6 +89,10 @@ HOSTS: dict[str, Host] = {
     "litestar": litestar_host,
     "django": django_host,
 }
+
+
+ROOTS: dict[str, Host] = {"starlette": starlette_root, "litestar": litestar_root}
+"""With the backend at the root."""
 
 
 class Serving(NamedTuple):

@@ -1,5 +1,7 @@
 """A chat on a single route of a framework, on a real server."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from litestar import HttpMethod
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response as StarletteResponse
 from starlette.routing import Route
@@ -198,6 +201,8 @@ def test_the_backend_asks_who_where_the_route_does_not_say(stage: Stage) -> None
     [
         ({"wire": "nope"}, "wire: 'nope' is not one of rais, tanstack, tanstack-legacy"),
         ({"framing": "sss"}, "framing: 'sss' is not one of sse, ndjson"),
+        ({"principal": ""}, "principal: a name that is not empty, or None"),
+        ({"principal": 42}, "principal: a name that is not empty, or None"),
     ],
 )
 async def test_what_there_is_to_choose_from_is_told(options: dict[str, Any], told: str) -> None:
@@ -208,14 +213,44 @@ async def test_what_there_is_to_choose_from_is_told(options: dict[str, Any], tol
     assert source.closed
 
 
-def test_a_body_that_was_read_before_and_headers_that_are_added() -> None:
+@pytest.mark.anyio
+@pytest.mark.parametrize("wrong", [(delta for delta in "Hello"), ["Hello"], "Hello", None], ids=type)
+async def test_what_would_block_or_is_no_source_is_refused_at_once(wrong: Any) -> None:
+    backend = ChatBackend({})
+    async with backend.running():
+        with pytest.raises(TypeError, match=f"an async iterator or a function, not {type(wrong).__name__}"):
+            await chat_response(StarletteRequest({"type": "http"}), wrong, backend=backend)
+
+
+def test_a_generator_is_read_to_its_end() -> None:
+    heard = threading.Event()
+
+    async def said() -> AsyncIterator[str]:
+        yield "Hel"
+        await asyncio.to_thread(heard.wait, 20)
+        yield "lo"
+
+    async def answer(request: Any) -> Any:
+        return await chat_response(request, said())
+
+    with serving(fastapi_route(answer)) as host, ask(host.url, PATH, RAIS.body()) as told:
+        told.until(b"Hel")
+        heard.set()
+        assert RAIS.text(told.read()) == "Hello"
+
+
+def test_a_body_that_was_read_before_and_headers_and_a_task_that_are_added() -> None:
+    over = threading.Event()
+
     async def answer(request: Request) -> Response:
         body = await request.json()
         response = await chat_response(request, Iterating(body["messages"][0]["content"]))
         response.headers["x-shop"] = "main"
+        response.background = BackgroundTask(over.set)
         return response
 
     with serving(fastapi_route(answer)) as host, ask(host.url, PATH, RAIS.body("Hi")) as told:
         assert RAIS.text(told.read()) == "Hi"
         assert told.headers["x-shop"] == "main"
         assert told.headers["content-type"] == "text/event-stream"
+        assert over.wait(20)

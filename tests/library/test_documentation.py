@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tokenwire.errors import Code, Failure
+
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 PROGRAMS = {
     program: PAGE.read_text()[: match.start()].count("\n") + 1
@@ -37,3 +39,9 @@ def test_a_documented_application_answers(program: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(re.findall(r'\{"type":"text","text":"(You asked: )?Hello"\}', done.stdout)) == 2
+
+
+def test_every_code_is_told_of_here_or_with_the_providers() -> None:
+    row = re.compile(r"^\| `(\w+)` \| (\d{3}) \| ([^|]+) \| ", re.M)
+    told = [found for page in (PAGE, PAGE.with_name("providers.md")) for found in row.findall(page.read_text())]
+    assert sorted(told) == sorted((code, str(Failure(code).status), Failure(code).message) for code in Code)

@@ -9,7 +9,7 @@ from websockets.exceptions import InvalidStatus
 from ..over_http.client import ask, get
 from ..over_http.web_socket import Socket, text_of
 from ..over_http.wires import LEGACY, RAIS, TANSTACK, TANSTACK_NDJSON, Wire, label
-from .hosts import HOSTS, OWN, Serving, serving
+from .hosts import HOSTS, OWN, ROOTS, Serving, serving
 from .stage import Stage, who
 
 PREFIX = "/deep/ai"
@@ -127,6 +127,18 @@ def test_the_page_and_the_list_of_agents(host: Serving) -> None:
         assert models.json["models"][0] == {
             "name": "echo", "description": "says it again", "greeting": "Hello?", "status": "ok", "targets": [],
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_the_root_is_a_prefix_as_well(stage: Stage, name: str) -> None:
+    with serving(ROOTS[name](stage.backend)) as host:
+        with ask(host.url, "/api/chat", TANSTACK.body("Hi"), ANN) as answer:
+            assert TANSTACK.text(answer.read()) == "Hi"
+        with get(host.url, "/web/app.js") as script:
+            assert script.status == 200
+            script.read()
+        with get(host.url, "/") as page:
+            assert b'src="web/app.js"' in page.read()
 
 
 @pytest.mark.parametrize("lifespan", [True, False], ids=["lifespan", "no lifespan"])

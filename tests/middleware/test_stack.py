@@ -114,8 +114,16 @@ def throw(_: object) -> None:
     raise ValueError("a secret")
 
 
+async def wait_for_what_was_cancelled(_: object) -> None:
+    wait = asyncio.get_running_loop().create_future()
+    wait.cancel()
+    await wait
+
+
 @pytest.mark.parametrize(
-    "wrong", [throw, hang, lambda _: True, lambda _: "Hello"], ids=["throw", "hang", "true", "text"]
+    "wrong",
+    [throw, hang, wait_for_what_was_cancelled, lambda _: True, lambda _: "Hello"],
+    ids=["throw", "hang", "cancelled", "true", "text"],
 )
 async def test_a_guard_that_fails_lets_nobody_through(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Refusal) as refused:
@@ -123,6 +131,14 @@ async def test_a_guard_that_fails_lets_nobody_through(wrong: Any, caplog: pytest
     assert refused.value.code is Code.internal
     assert "secret" not in refused.value.message
     assert "on_request failed" in caplog.text
+
+
+async def test_whoever_asks_can_be_cancelled_while_a_guard_thinks() -> None:
+    asking = asyncio.ensure_future(stack("on_request", hang).request(QUESTION))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
 
 
 # on_event
@@ -165,16 +181,29 @@ async def test_what_cannot_stand_in_place_of_an_event_does_not(wrong: Any, caplo
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-async def test_one_that_throws_leaves_the_others_their_work() -> None:
+class Panic(BaseException):
+    """As extensions in Rust raise them."""
+
+
+@pytest.mark.parametrize("wrong", [LookupError, asyncio.CancelledError, Panic])
+async def test_one_that_throws_leaves_the_others_their_work(wrong: type[BaseException]) -> None:
     def shout(_: RunInfo, event: events.Event) -> events.Event:
         assert isinstance(event, events.TextMessageContent)
         return events.TextMessageContent("m", event.delta.upper())
 
     def raising(*_: object) -> None:
-        raise LookupError
+        raise wrong
 
     encode = stack("on_event", raising, shout, raising).encoder(RUN)
     assert encode(SAID) == events.encode(events.TextMessageContent("m", "TOKEN"))
+
+
+async def test_what_ends_the_process_ends_it() -> None:
+    def leave(*_: object) -> None:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        stack("on_event", leave).encoder(RUN)(SAID)
 
 
 @given(
@@ -211,12 +240,12 @@ async def test_everybody_is_told_even_if_one_throws_and_one_hangs(caplog: pytest
         await asyncio.sleep(0)
         told.append(outcome)
 
-    watched = stack("on_end", throw, hang, told.append, later, patience=0.05)
+    watched = stack("on_end", throw, hang, wait_for_what_was_cancelled, told.append, later, patience=0.05)
     watched.ended(OUTCOME)
     assert told == []  # whoever ended the run does not wait for them
     await watched.close()
     assert told == [OUTCOME, OUTCOME]
-    assert caplog.text.count("on_end failed") == 2
+    assert caplog.text.count("on_end failed") == 3
 
 
 async def test_the_end_waits_for_no_hook_for_ever() -> None:

@@ -11,17 +11,24 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tokenwire.errors import Code, Failure
+from tokenwire.events import TextMessageContent, encode
+from tokenwire.gate.question import Question
+from tokenwire.messages import message
 from tokenwire.observe.content import Content
+from tokenwire.observe.content_log import ContentLog
 from tokenwire.observe.logs import JsonFormatter, LineFormatter, TextFormatter, configure
 from tokenwire.observe.redaction import FAILED
 from tokenwire.observe.request import RequestContext, began, current_request, identified
 from tokenwire.runs.log import RunInfo
+from tokenwire.runs.outcome import Outcome
 from tokenwire.secret import Secret
+from tokenwire.wire.request import Options
 
 RUN = RunInfo("alice", "t-1", "r-1", "rais")
 ASKED = "what Alice asked"
@@ -166,6 +173,27 @@ def test_what_an_exception_says_is_content(kind: type[LineFormatter]) -> None:
     assert all(name in shown for name in ("Alice", "Bob", "Carol", "Dave"))
 
 
+def test_of_a_hundred_exceptions_some_are_told() -> None:
+    error = raised(lambda: ExceptionGroup("all", [OSError(number, "failed") for number in range(1, 101)]))
+    line = TextFormatter().format(record("failed", error=error))
+    assert 10 < line.count("OSError: [Errno ") < 30
+
+
+def test_what_was_put_aside_is_not_told() -> None:
+    def fail() -> None:
+        try:
+            raise KeyError("aside")
+        except KeyError:
+            raise OSError(5, "failed") from None
+
+    try:
+        fail()
+    except OSError as error:
+        line = TextFormatter().format(record("failed", error=error))
+    assert "[Errno 5] failed" in line
+    assert "KeyError: " not in line
+
+
 @formatters
 def test_not_even_where_the_message_repeats_it(kind: type[LineFormatter]) -> None:
     cause = ValueError("what Alice asked")
@@ -229,6 +257,21 @@ class Dying:
         raise KeyError("what Alice asked")
 
 
+@pytest.mark.anyio
+async def test_a_log_of_content_shows_it_to_its_own_handlers_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def records() -> list[bytes]:
+        return [encode(TextMessageContent(message_id="m", delta="It is Bob."))]
+
+    caplog.set_level(logging.INFO)
+    log = ContentLog()
+    log.on_request(Question(RUN, (message("user", ASKED),), Options()))
+    await log.on_end(Outcome(run=RUN, kind="finished", ended=datetime.now(UTC), records=records))
+    assert [one.getMessage() for one in caplog.records] == ["asked: [content]", "answered: [content]"]
+    shown = [TextFormatter(content=True).format(one) for one in caplog.records]
+    assert f"asked: {ASKED} run=r-1" in shown[0]
+    assert "answered: It is Bob. run=r-1" in shown[1]
+
+
 @pytest.fixture
 def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Any:
     root = logging.getLogger()
@@ -249,6 +292,7 @@ def test_what_nobody_catches_goes_through_it_too(monkeypatch: pytest.MonkeyPatch
     configure("json", "info")
     error = raised(lambda: OSError(5, "Bearer abcdefghijkl"))
     sys.excepthook(type(error), error, error.__traceback__)
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     logging.getLogger("anybody").info("x-api-key: abc")
     thread = threading.Thread(target=lambda: int("what Alice asked"))
     thread.start()

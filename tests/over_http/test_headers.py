@@ -23,6 +23,13 @@ anonymous = true
 hosts = ["chat.example"]
 """
 
+OPENING = {
+    "connection": "upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
 ANSWERS: dict[str, Callable[[str], Answer]] = {
     "a stream": lambda url: ask(url, body=RAIS.body()),
     "an NDJSON stream": lambda url: ask(url, TANSTACK_NDJSON.path, TANSTACK_NDJSON.body()),
@@ -39,6 +46,8 @@ ANSWERS: dict[str, Callable[[str], Answer]] = {
     "a cancel": lambda url: ask(url, "/api/chat/runs/r/cancel", b""),
     "the page": lambda url: get(url, "/"),
     "a script": lambda url: get(url, "/web/app.js"),
+    "a refused socket": lambda url: get(url, "/api/chat/ws", {**OPENING, "origin": "https://evil.example"}),
+    "a socket nowhere": lambda url: get(url, "/nothing", OPENING),
     "no script": lambda url: get(url, "/web/nothing.js"),
 }
 
@@ -65,6 +74,12 @@ def test_every_answer_says_what_browsers_must_not_do(upstream: ThreadedUpstream,
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_every_answer_names_its_request(upstream: ThreadedUpstream, ordinary: str, what: str) -> None:
+    if what != "a preflight":
+        assert headers_of(what, ordinary)["x-request-id"]
 
 
 @pytest.mark.parametrize("what", ANSWERS)

@@ -27,10 +27,8 @@ HI = message("user", "hi")
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
-def to(model: str = "claude-sonnet-4-5", **fields: Any) -> Target:
-    return Target(
-        name="smart", provider="anthropic", api="anthropic", model=model, base_url="https://api.example", **fields
-    )
+def to(model: str = "claude-sonnet-4-5", *, base_url: str = "https://api.example", **fields: Any) -> Target:
+    return Target(name="smart", provider="anthropic", api="anthropic", model=model, base_url=base_url, **fields)
 
 
 def asked(*messages: Message, target: Target | None = None, **options: Any) -> dict[str, Any]:
@@ -64,6 +62,12 @@ def test_a_call_is_one_post() -> None:
         "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
         "stream": True,
     }
+
+
+@pytest.mark.parametrize("base_url", ["https://api.example/gateway", "https://api.example/gateway/v1"])
+def test_an_address_may_say_which_version(base_url: str) -> None:
+    call = Anthropic().build(to(base_url=base_url), Prompt(messages=(HI,)))
+    assert call.url == "https://api.example/gateway/v1/messages"
 
 
 def test_the_key_is_a_header_and_nothing_else() -> None:

@@ -50,6 +50,22 @@ async def test_an_abort_closes_the_socket_and_nothing_more_is_heard(
     assert upstream.connections == 2
 
 
+async def test_what_is_paused_is_not_heard_until_it_is_resumed(
+    transport: Transport, upstream: ScriptedUpstream
+) -> None:
+    content = "x" * 4_000_000
+    upstream.reply(Reply(body=content))
+    heard = Heard(lambda _: exchange.pause() if heard.calls == ["head", "body"] else None)
+    exchange = transport.send(call_to(upstream), heard)
+    await heard.until(lambda: "body" in heard.calls)
+    for _ in range(5):
+        await ask(transport, upstream, Reply(body="meanwhile"))
+    assert heard.calls == ["head", "body"]
+    exchange.resume()
+    assert await heard.over() == "end"
+    assert heard.content == content.encode()
+
+
 @pytest.mark.parametrize("moment", ["head", "body"])
 async def test_an_abort_from_inside_the_sink(transport: Transport, upstream: ScriptedUpstream, moment: str) -> None:
     upstream.say("one", "two", hold=True)

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from tokenwire import __version__
 from tokenwire.providers.base import HttpCall
 from tokenwire.providers.transport import Transport
 from tokenwire.testing import ONE_WRITE, Reply, ScriptedUpstream
@@ -161,6 +162,7 @@ async def test_the_bytes_of_a_request(transport: Transport, url: str, request_li
     assert head.split(b"\r\n") == [
         request_line,
         b"host: " + host.decode().format(**names).encode(),
+        f"user-agent: tokenwire/{__version__}".encode(),
         b"x-odd: \xe9",
         b"content-length: 5",
         b"",

@@ -256,7 +256,14 @@ def test_tool_calls_and_their_answers() -> None:
         (Media("audio", data="AA=="), {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}),
         (
             Media("document", data="AA==", mime_type="application/pdf"),
-            {"type": "file", "file": {"filename": "document", "file_data": "data:application/pdf;base64,AA=="}},
+            {"type": "file", "file": {"filename": "document.pdf", "file_data": "data:application/pdf;base64,AA=="}},
+        ),
+        (
+            Media("document", data="AA==", mime_type="text/plain; charset=utf-8"),
+            {
+                "type": "file",
+                "file": {"filename": "document.txt", "file_data": "data:text/plain; charset=utf-8;base64,AA=="},
+            },
         ),
     ],
 )

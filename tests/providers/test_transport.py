@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tokenwire import __version__
 from tokenwire.providers.http1 import Http1Transport
 from tokenwire.providers.proxied import ProxiedTransport
 from tokenwire.providers.transport import Transport, open_transport
@@ -29,6 +30,7 @@ async def test_the_call_arrives_as_it_was_built(transport: Transport, upstream: 
     assert request.headers.items() >= dict(call.headers).items()
     assert request.headers["host"] == upstream.base_url.removeprefix("http://").removesuffix("/v1")
     assert request.headers["content-length"] == str(len(call.body))
+    assert request.headers["user-agent"] == f"tokenwire/{__version__}"
     assert request.body["messages"] == [{"role": "user", "content": "hi"}]
 
 
@@ -265,6 +267,16 @@ async def test_a_call_may_have_more_time_to_connect_than_others(make_transport: 
     assert patient.calls == []
     exchange.abort()
     await transport.close()
+
+
+async def test_a_cookie_is_nobodys(transport: Transport, upstream: ScriptedUpstream) -> None:
+    call = call_to(upstream.base_url.replace("127.0.0.1", "localhost"))
+    for _ in range(2):
+        upstream.reply(Reply(text=("Hi",), headers={"set-cookie": "whose=anns; Path=/"}))
+        heard = Heard()
+        transport.send(call, heard)
+        assert await heard.over() == "end"
+    assert ["cookie" in request.headers for request in upstream.requests] == [False, False]
 
 
 async def test_closing_closes_what_is_kept(make_transport: MakeTransport, upstream: ScriptedUpstream) -> None:

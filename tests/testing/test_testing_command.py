@@ -96,10 +96,13 @@ def test_every_option_reaches_the_reply(tmp_path: Path) -> None:
     ("arguments", "problem"),
     [
         (["--port", "70000"], "between 0 and 65535"),
+        (["--port", "http"], "between 0 and 65535"),
+        (["--tokens", "-5"], "'-5' is no whole number"),
         (["--line-end", "lfcr"], "none of lf, crlf, cr"),
         (["--header", "nothing"], "no colon"),
         (["--raw", "/nonexistent"], "cannot read /nonexistent"),
-        (["--write-sizes", "1,x"], "--write-sizes"),
+        (["--write-sizes", "1,x"], "--write-sizes: 'x' is no whole number"),
+        (["--write-sizes", "1,0"], "--write-sizes: at least 1"),
     ],
 )
 def test_a_wrong_option_is_named(

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.content import ReasoningContentBlock
 
 from ..messages import MIME_TYPES, Media, Message, Part, Reasoning, Text, ToolCall
-from ..providers.data_url import unwrapped
+from ..providers.data_url import filename, unwrapped
 from .seal import Seal
 
 _SEAL = Seal("langgraph")
@@ -105,6 +105,5 @@ def _block(part: Part) -> dict[str, Any] | None:
             part = unwrapped(part)
             where = {"url": part.url} if part.data is None else {"base64": part.data}
             block = {"type": part.kind, **where, "mime_type": part.mime_type or MIME_TYPES[part.kind]}
-            # OpenAI wants a name for a file
-            return {**block, "type": "file", "filename": "document"} if part.kind == "document" else block
+            return {**block, "type": "file", "filename": filename(part)} if part.kind == "document" else block
     return None

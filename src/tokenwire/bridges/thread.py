@@ -6,7 +6,9 @@ from ..agents.ask import Ask
 
 
 def thread_key(ask: Ask) -> str:
-    """The thread's id, which its client has made up: with the principal in front, so that nobody names another's."""
-    if not ask.principal:
-        return ask.thread_id
-    return f"{quote(ask.principal, safe='')}/{quote(ask.thread_id, safe='')}"
+    """The thread's id, which its client has made up: with the principal in front, so that nobody names another's.
+
+    Nobody in particular has none in front, and so that they do not put one there, the id is quoted for them as well.
+    """
+    owner = f"{quote(ask.principal, safe='')}/" if ask.principal else ""
+    return owner + quote(ask.thread_id, safe="")

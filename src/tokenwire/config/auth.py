@@ -31,7 +31,7 @@ class JwtTable(Table, frozen=True):
 
     issuer: str
     audience: str | tuple[str, ...]
-    algorithms: tuple[_Symmetric | _Asymmetric, ...] = ()
+    algorithms: tuple[Literal[_Symmetric, _Asymmetric], ...] = ()
     jwks_url: str | None = None
     public_key_file: str | None = None
     """PEM; relative to the configuration."""

@@ -24,6 +24,11 @@ from .personas import Persona, PersonaTable, persona_of
 from .policy import ModelPolicy, Policy
 from .table import Table, convert
 
+# in small letters, without a user or a path; without the port that goes without saying
+_ORIGIN = re.compile(
+    r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
+)
+
 
 class Cors(Table, frozen=True):
     """``[cors]``: the origins of front ends elsewhere, exactly. Without a file: any origin on this machine."""
@@ -147,9 +152,10 @@ def resolve(
     _check_names("policy.personas", "personas", file.policy.personas, personas)
     file.disconnect.check()
     file.server.check()
+    _check_providers(file.policy.providers, models.values())
     for origin in origins or ():
-        if not re.fullmatch(r"https?://[^/*\s]+", origin):
-            raise ConfigError(f"cors.origins: {origin!r} is not an origin such as https://app.example")
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigError(f"cors.origins: {origin!r} is not an origin as browsers write it: https://app.example")
     address = parse_store(store or environ.get("TOKENWIRE_STORE") or file.store or "memory")
     if file.auth.keys and not address.shared:
         raise ConfigError(NO_KEYS_IN_MEMORY)
@@ -182,6 +188,13 @@ def _check_names(place: str, section: str, names: Iterable[str] | None, known: C
     for name in names or ():
         if name not in known:
             raise ConfigError(f"{place}: there is no [{section}.{name}]")
+
+
+def _check_providers(names: Iterable[str] | None, models: Iterable[Model]) -> None:
+    known = {target.provider for model in models for target in model.targets}
+    for name in names or ():
+        if name not in known:
+            raise ConfigError(f"policy.providers: no model is at {name!r}, but at {', '.join(sorted(known))}")
 
 
 def _timezone(name: str) -> tzinfo:

@@ -148,6 +148,9 @@ def _target(name: str, place: str, table: TargetTable, environ: Mapping[str, str
         timeouts=Timeouts(**msgspec.structs.asdict(table.timeouts)),
     )
     if table.provider == "local":
+        for key in ("base_url", "key_env"):
+            if getattr(table, key):
+                raise ConfigError(f"{place}.{key}: a model in a process of our own has none")
         most = table.max_tokens or (_EMBEDDED_MAX_TOKENS if target.model == EMBEDDED else None)
         return msgspec.structs.replace(target, max_tokens=most)
     preset = PRESETS.get(table.provider)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import ConfigError
+from .mistake import explain
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -32,8 +33,9 @@ def convert(source: str, place: str, data: object, kind: type[_T]) -> _T:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         problem, _, within = str(error).partition(" - at `$")
-        place = f"{place}{within.rstrip('`')}".lstrip(".") or "top level"
-        raise ConfigError(f"{source}: {place}: {problem}") from None
+        within = within.rstrip("`")
+        place = f"{place}{within}".lstrip(".") or "top level"
+        raise ConfigError(f"{source}: {place}: {explain(problem, kind, within)}") from None
 
 
 def is_base_url(text: str) -> bool:

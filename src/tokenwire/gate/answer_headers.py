@@ -12,13 +12,16 @@ SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
+STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+"""The messages that have an answer's head, that of a refused WebSocket among them."""
+
 
 def with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
     """A ``send`` that adds these to the head of an answer, but for those that it has already."""
 
     def send_with_headers(message: Message) -> Awaitable[None]:
-        # no coroutine of its own: every token passes here
-        if message["type"] == "http.response.start":
+        # no coroutine of its own: much passes here
+        if message["type"] in STARTS:
             own = {name for name, _ in message["headers"]} - {b"vary"}
             more = [header for header in headers if header[0] not in own]
             message = {**message, "headers": [*message["headers"], *more]}

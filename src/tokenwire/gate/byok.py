@@ -38,7 +38,7 @@ def with_keys(model: Model, keys: Mapping[str, Secret]) -> Model:
 
     Raises :class:`ByokMissing` where each of its targets needs a key that is not there.
     """
-    if not keys and not any([choice.target.needs_key for choice in model.choices]):
+    if not keys and not any(choice.target.needs_key for choice in model.choices):
         return model
     choices = tuple(
         _with_key(choice, keys.get(choice.target.provider))

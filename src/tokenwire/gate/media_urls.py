@@ -25,7 +25,9 @@ SECONDS = 3.0
 _LOOKUPS = 4
 """At once: each holds a thread of those that connect to upstreams, too."""
 
-_URL = re.compile(r"https://(\[[0-9A-Fa-f:.]+\]|[^\[\]/?#:@\\]+)(?::([0-9]{1,5}))?(?:[/?#][!-~]*)?", re.IGNORECASE)
+_URL = re.compile(
+    r"https://(\[[0-9a-f]*:[0-9a-f:.]*\]|[^\[\]/?#:@\\]+)(?::([0-9]{1,5}))?(?:[/?#][!-~]*)?", re.IGNORECASE
+)
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # what ends in a number is an address, in one of the spellings that browsers know
 _NAME = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)+(?=[a-z]){_LABEL}", re.IGNORECASE)

@@ -25,7 +25,9 @@ class EventHooks:
                 changed = hook(self._run, event)
                 if changed is not None:
                     event = checked(changed, event)
-            except Exception:  # noqa: BLE001 - whatever it is, the token goes on
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # noqa: BLE001 - whatever it is, a cancelled wait or a panic, the token goes on
                 self._complain(hook)
         return events.encode(event)
 

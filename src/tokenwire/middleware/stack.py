@@ -76,11 +76,16 @@ class MiddlewareStack:
             logger.exception("on_end failed for run %s", outcome.run.run_id, extra={"run": outcome.run})
 
     async def _call(self, hook: Callable[..., Any], value: Question | Outcome) -> Any:
-        result = hook(value)
-        if not inspect.isawaitable(result):
-            return result
-        async with asyncio.timeout(self._patience):
-            return await result
+        try:
+            result = hook(value)
+            if not inspect.isawaitable(result):
+                return result
+            async with asyncio.timeout(self._patience):
+                return await result
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            raise RuntimeError("what the hook waited for was cancelled") from error  # not whoever waits for the hook
 
 
 def _hooks(one: object) -> dict[str, Callable[..., Any]]:

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Literal
 
 from ..runs.log import RunInfo
-from .content import Content
+from .content import HIDDEN, Content
 from .redaction import FAILED, redact
 from .request import beginning_of, current_request
-from .trouble import told
+from .trouble import told, unquoted
 
 LogFormat = Literal["text", "json"]
 
@@ -25,6 +25,9 @@ logger = logging.getLogger("tokenwire")
 
 # whatever a terminal, or a reader of lines, would take for more than a character: also the marks that turn text around
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?""", re.DOTALL)
+_REPRS = ("asyncio", "py.warnings")
+"""Loggers that tell of tasks, callbacks and values by their reprs, with what those were given and made."""
 _PLAIN = re.compile(r"[\w.:@/+*-]+")
 
 
@@ -54,10 +57,16 @@ class LineFormatter(logging.Formatter):
         raise NotImplementedError
 
     def _message(self, record: logging.LogRecord) -> str:
-        if self._content and isinstance(record.args, tuple):
-            args = tuple([arg.text if isinstance(arg, Content) else arg for arg in record.args])
+        if self._content:
+            args = record.args
+            if isinstance(args, tuple):
+                args = tuple([arg.text if isinstance(arg, Content) else arg for arg in args])
             return str(record.msg) % args if args else str(record.msg)
-        return record.getMessage()
+        said = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            said = unquoted(said, error)
+        return _QUOTED.sub(HIDDEN, said) if record.name in _REPRS else said
 
     def _trouble(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
@@ -97,6 +106,7 @@ def configure(log_format: LogFormat, level: str, *, content: bool = False) -> No
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     sys.excepthook = _uncaught
     threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]

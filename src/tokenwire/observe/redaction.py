@@ -2,40 +2,52 @@
 
 import json
 import re
-from urllib.parse import quote
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+from weakref import WeakKeyDictionary
 
-from ..secret import living
+from ..secret import Secret, living
 
 MASK = "****"
 FAILED = "[redaction failed]"
 
 _SHORTEST = 6
 """A shorter value is no secret, and its characters are in every line."""
+_URL_ALPHABET = str.maketrans("+/", "-_")
 
-_HEADERS = (
-    r"(?:proxy-)?authorization|x-api-key|x-goog-api-key|api-key|(?:set-)?cookie|x-byok-[\w-]+|sec-websocket-protocol"
+# their names stand in environments and in longer words, too: HTTP_COOKIE, OPENAI_API_KEY, dbPassword
+_HEADERS = r"authorization|cookie|x[-_]byok[-_][\w-]{1,64}|sec[-_]websocket[-_]protocol"
+_FIELDS = (
+    r"api[-_ ]?key|passw(?:or)?d|passphrase|secret(?:_?access)?(?:_?key)?|private[-_]?key|ticket|credential"
+    r"|(?:access|refresh|id|auth|session|security)[-_]?token|token(?=\\*[\"']|=)"
 )
-_FIELDS = r"api_?key|password|passwd|secret|client_?secret|(?:access|refresh|id)_?token|ticket"
-_QUOTED = r"""b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?"""
-_NAMED = r"""\\?["']?\s*[:=]\s*|["']\s*,\s*"""
+_QUOTED = r"""b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|\\+"[^"]*"?|\\+'[^']*'?"""
+_NAMED = r"""\\*["']?\s*(?:[:=]|%3[ad])\s*|\\*["']\s*,\s*"""
+_BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+"""No word goes on there, as it may only seem to behind a line's end or a space that is spelled out."""
 
+# every start of a match is the end of another, or its length is bounded: a long line is read in one go
+_SCHEME = re.compile(r"(?i)(bearer|basic)(\s+|%20|\+)[\w.~+/=-]{6,}")
 # a header's value has words and semicolons of its own: without quotes it goes on to the end of the line
-_HEADER = re.compile(rf"(?i)\b({_HEADERS})({_NAMED})({_QUOTED}|[^\r\n]+)")
-_FIELD = re.compile(rf"(?i)\b({_FIELDS})({_NAMED})({_QUOTED}|[^\s,;&]+)")
-_SCHEME = re.compile(r"(?i)\b(bearer|basic)(\s+)[\w.~+/=-]{6,}")
-_QUERY = re.compile(r"(?i)([?&;](?:key|token|offset|sig|signature|code|auth)=)[^\s&#\"']+")
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#\"']*@", re.I)
+_HEADER = re.compile(rf"(?i)({_HEADERS})({_NAMED})({_QUOTED}|[^\r\n]+)")
+_FIELD = re.compile(rf"(?i)({_FIELDS})({_NAMED})({_QUOTED}|[^\s,;&]+)")
+_QUERY = re.compile(r"(?i)([?&;][\w-]{0,40}(?:key|token|offset|sig|signature|credential|code|auth)=)[^\s&#\"']+")
+_USERINFO = re.compile(r"(://)[^\s/?#\"']*@")
 _SHAPE = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
+    rf"{_BEFORE}(?:"
     r"(?:sk|pk|rk)-[\w-]{6,}"  # OpenAI, Anthropic, OpenRouter, DeepSeek …
     r"|AIza[\w-]{10,}"
-    r"|(?:gsk|hf|r8|tw|ghp|gho)_[\w-]{6,}"
-    r"|(?:xai|pplx|nvapi|tgp|fw|csk)-[\w-]{6,}"
+    r"|(?:gsk|hf|r8|tw|gh[opsu]|github_pat|[prs]k_(?:live|test))_[\w-]{6,}"
+    r"|(?:xai|pplx|nvapi|tgp|fw|csk|glpat|xox[a-z])-[\w-]{6,}"
     r"|tokenwire\.bearer\.[\w-]+"  # a WebSocket's subprotocol
     r"|AKIA[0-9A-Z]{12,}"
-    r"|eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)*"
+    r"|eyJ[\w-]{5,}(?:\.[\w-]*)*"
     r")"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*"
 )
+
+_spelled: "WeakKeyDictionary[Secret, tuple[str, ...]]" = WeakKeyDictionary()
 
 
 def redact(text: str) -> str:
@@ -44,21 +56,41 @@ def redact(text: str) -> str:
     Never raises: of a text that cannot be looked through, nothing is said.
     """
     try:
-        for value in _known():
-            if value in text:
-                text = text.replace(value, MASK)
+        for form in sorted(_known(text), key=len, reverse=True):  # one may hold another
+            text = text.replace(form, MASK)
+        text = _SCHEME.sub(rf"\1\2{MASK}", text)
         text = _HEADER.sub(rf"\1\2{MASK}", text)
         text = _FIELD.sub(rf"\1\2{MASK}", text)
         text = _USERINFO.sub(rf"\1{MASK}@", text)
         text = _QUERY.sub(rf"\1{MASK}", text)
-        text = _SCHEME.sub(rf"\1\2{MASK}", text)
         return _SHAPE.sub(MASK, text)
     except Exception:  # noqa: BLE001 -- whatever it is, the text may hold a secret
         return FAILED
 
 
-def _known() -> list[str]:
-    """What secrets look like in a text: as they are, in a URL and in JSON. The longest first: one may hold another."""
-    values = {secret.reveal() for secret in living()}
-    spelled = {form for value in values for form in (value, quote(value, safe=""), json.dumps(value)[1:-1])}
-    return sorted((form for form in spelled if len(form) >= _SHORTEST), key=len, reverse=True)
+def _known(text: str) -> list[str]:
+    """Of all living secrets, the spellings that are in a text."""
+    return [form for secret in living() for form in _forms(secret) if form in text]
+
+
+def _forms(secret: Secret) -> tuple[str, ...]:
+    forms = _spelled.get(secret)
+    if forms is None:
+        forms = _spelled[secret] = tuple(_spellings(secret.reveal()))
+    return forms
+
+
+def _spellings(value: str) -> set[str]:
+    """As it is, and in a URL, in JSON, in a repr and in base64."""
+    raw = value.encode(errors="surrogatepass")
+    urls = (quote(raw, safe=""), quote(raw), quote_plus(raw))
+    forms = {value, *urls, json.dumps(value)[1:-1], repr(value)[1:-1], repr(raw)[2:-1], *_in_base64(raw)}
+    return {form for form in forms if len(form) >= _SHORTEST}
+
+
+def _in_base64(value: bytes) -> Iterator[str]:
+    """What is left of it wherever it stands in what was encoded: without the characters that its neighbours share."""
+    for ahead in range(3):
+        said = b64encode(bytes(ahead) + value).decode().rstrip("=")
+        whole = said[(0, 2, 3)[ahead] : len(said) - ((ahead + len(value)) % 3 > 0)]
+        yield from (whole, whole.translate(_URL_ALPHABET))

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from ..errors import TokenwireError
 from .content import HIDDEN
 
-_OURS = (OSError, TokenwireError)
-"""Whose texts are the system's or our own. Others may say anything: an agent's ``ValueError``, the whole question."""
 _MOST = 20
 
 
@@ -23,6 +21,15 @@ def told(error: BaseException, *, content: bool) -> list[str]:
         lines += "".join(traceback.format_tb(one.__traceback__)).splitlines()
         lines.append(f"{_name(one)}: {_text(one, content)}")
     return lines
+
+
+def unquoted(text: str, error: BaseException) -> str:
+    """A message about an exception, without what that must not say: many a message repeats it."""
+    for one, _ in _chain(error):
+        for words in (repr(one), str(one)):
+            if words:
+                text = text.replace(words, _text(one, content=False))
+    return text
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
@@ -51,4 +58,9 @@ def _name(error: BaseException) -> str:
 def _text(error: BaseException, content: bool) -> str:
     if content:
         return "\n".join([str(error), *getattr(error, "__notes__", ())])
-    return str(error) if isinstance(error, _OURS) else HIDDEN
+    if isinstance(error, TokenwireError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"[Errno {error.errno}] {error.strerror}"  # without its file, whose name may be anybody's
+    # anybody may say anything: an agent's ValueError, or its HTTP client's OSError, the whole question
+    return HIDDEN if str(error) else ""

@@ -41,7 +41,7 @@ _FINISH_REASONS: dict[str, events.FinishReason] = {
 
 
 class Anthropic:
-    """``POST {base_url}/v1/messages`` with ``stream: true``."""
+    """``POST {base_url}/v1/messages`` with ``stream: true``. A base URL that ends with ``/v1`` will do as well."""
 
     def build(self, target: Target, prompt: Prompt) -> HttpCall:
         """See :class:`tokenwire.providers.base.Provider`.
@@ -63,10 +63,10 @@ class Anthropic:
         if prompt.temperature is not None and "thinking" not in body and _generation(target.model) < _NO_SAMPLING:
             body.setdefault("temperature", min(prompt.temperature, _HOTTEST))
         quirks = target.quirks
-        url = target.base_url + (quirks.path or "/v1/messages") + (f"?{quirks.query}" if quirks.query else "")
+        url = target.base_url.removesuffix("/v1") + (quirks.path or "/v1/messages")
         headers = {"content-type": "application/json", "accept": "text/event-stream", "anthropic-version": _VERSION}
         headers |= key_headers(target, "x-api-key")
-        return HttpCall("POST", url, headers, msgspec.json.encode(body))
+        return HttpCall("POST", f"{url}?{quirks.query}" if quirks.query else url, headers, msgspec.json.encode(body))
 
     def parser(self, message_id: str, quirks: Quirks = PLAIN) -> "MessagesParser":  # noqa: ARG002
         """See :class:`MessagesParser`."""

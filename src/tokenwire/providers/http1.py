@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httptools
 
 from .base import HttpCall
-from .transport import Sink
+from .transport import USER_AGENT, Sink
 
 _HEAD_LIMIT = 64 * 1024
 _RELEASE_SECONDS = 1.0
@@ -335,7 +335,8 @@ class _Connection(asyncio.Protocol):
 def _request_bytes(call: HttpCall) -> bytes:
     url = urlsplit(call.url)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    lines = [f"{call.method} {target} HTTP/1.1", f"host: {url.netloc.rpartition('@')[2]}"]
+    host = url.netloc.rpartition("@")[2]
+    lines = [f"{call.method} {target} HTTP/1.1", f"host: {host}", f"user-agent: {USER_AGENT}"]
     lines += [f"{name}: {value}" for name, value in call.headers.items()]
     lines.append(f"content-length: {len(call.body)}")
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + call.body

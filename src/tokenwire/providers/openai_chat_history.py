@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message, Reasoning, Text
 from .base import PLAIN, Quirks, sealed, unsealed
-from .data_url import unwrapped
+from .data_url import data_url, filename, unwrapped
 
 _THOUGHT = "reasoning_content"
 REASONING = sealed("openai-chat", _THOUGHT)
@@ -100,7 +100,7 @@ def _part(part: Text | Media) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"type": "text", "text": part.text}
     if part.kind == "image":
-        image = {"url": part.url or _data_url(part, "image/png")}
+        image = {"url": part.url or data_url(part)}
         return {"type": "image_url", "image_url": image | ({"detail": part.detail} if part.detail else {})}
     if part.kind == "video":
         raise UpstreamFailure(Code.unsupported_content, "This model does not take video.")
@@ -112,9 +112,4 @@ def _part(part: Text | Media) -> dict[str, Any]:
         kind = (part.mime_type or "audio/wav").partition("/")[2].partition(";")[0].strip().removeprefix("x-")
         audio = {"data": part.data, "format": _AUDIO_FORMATS.get(kind, kind)}
         return {"type": "input_audio", "input_audio": audio}
-    file = {"filename": "document", "file_data": _data_url(part, "application/pdf")}
-    return {"type": "file", "file": file}
-
-
-def _data_url(part: Media, default: str) -> str:
-    return f"data:{part.mime_type or default};base64,{part.data}"
+    return {"type": "file", "file": {"filename": filename(part), "file_data": data_url(part)}}

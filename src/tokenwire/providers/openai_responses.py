@@ -1,7 +1,6 @@
 """OpenAI's Responses, streamed. Nothing is stored there: the whole conversation is sent each time."""
 
 import hashlib
-import mimetypes
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Annotated, Any
@@ -14,13 +13,12 @@ from ..messages import Media, Message, Part, Reasoning, Text
 from ..wire import sse
 from .answer import StreamParser
 from .base import PLAIN, Answer, HttpCall, Prompt, Quirks, Target, key_headers, sealed, unsealed
-from .data_url import unwrapped
+from .data_url import data_url, filename, unwrapped
 from .refusal import read_error, read_refusal
 
 _SMALLEST_LIMIT = 16
 """Fewer tokens than that are refused."""
 _LONGEST_CALL_ID = 64
-_PDF = "application/pdf"
 
 
 class OpenAIResponses:
@@ -102,19 +100,14 @@ def _part(part: Part) -> dict[str, Any] | None:
 def _media(part: Media) -> dict[str, Any]:
     match part.kind:
         case "image":
-            image = part.url or _data_url(part, "image/png")
+            image = part.url or data_url(part)
             return {"type": "input_image", "image_url": image, "detail": part.detail or "auto"}
         case "document" if part.url is not None:
             return {"type": "input_file", "file_url": part.url}
         case "document":
-            name = f"document{mimetypes.guess_extension(part.mime_type or _PDF) or ''}"
-            return {"type": "input_file", "filename": name, "file_data": _data_url(part, _PDF)}
+            return {"type": "input_file", "filename": filename(part), "file_data": data_url(part)}
         case "audio" | "video":
             raise _unsupported(f"This model does not take {part.kind}.")
-
-
-def _data_url(part: Media, default: str) -> str:
-    return f"data:{part.mime_type or default};base64,{part.data}"
 
 
 def _thoughts(parts: Iterable[Part]) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 
 from .base import HttpCall
-from .transport import Sink
+from .transport import USER_AGENT, Sink
 
 _RELEASE_SECONDS = 1.0
 
@@ -20,7 +20,7 @@ class ProxiedTransport:
             auto_decompress=False,
             trust_env=True,
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"accept-encoding": "identity"},
+            headers={"accept-encoding": "identity", "user-agent": USER_AGENT},
         )
 
     def send(self, call: HttpCall, sink: Sink) -> "ProxiedExchange":

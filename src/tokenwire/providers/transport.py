@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.request import getproxies
 
+from .. import __version__
 from .base import HttpCall
+
+USER_AGENT = f"tokenwire/{__version__}"
+"""Who asks. Some providers are behind somebody who takes a caller that says nothing for a robot."""
 
 
 class Sink(Protocol):

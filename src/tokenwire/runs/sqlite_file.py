@@ -12,8 +12,10 @@ VERSION = 2
 """The format of the runs' tables. What else is in the file is the same in all of them."""
 BUSY_SECONDS = 2.0
 """How long another process's transaction is waited for."""
+_OPEN_SECONDS = 10.0
+"""How long a switch is tried that SQLite does not wait for: servers that start together are all about to make it."""
 _SWITCH_SECONDS = 0.01
-"""How often a switch that SQLite does not wait for is tried."""
+"""How often."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -45,7 +47,7 @@ def version(db: sqlite3.Connection) -> int:
 
 
 def _switch_to_wal(db: sqlite3.Connection) -> None:
-    give_up = time.monotonic() + BUSY_SECONDS
+    give_up = time.monotonic() + _OPEN_SECONDS
     while True:
         try:
             db.execute("PRAGMA journal_mode = WAL")

@@ -220,11 +220,11 @@ class _Home:
 
 
 def _trimmed(scope: Scope) -> Scope:
-    """The same without a slash at the path's end, where Litestar puts one under a mount."""
+    """The same with a path as everybody has it: Litestar puts a slash to its end, and at the root takes the first."""
     path: str = scope["path"]
     if not path.endswith("/") or path == scope.get("root_path", "") + "/":
         return scope
-    return {**scope, "path": path.rstrip("/")}
+    return {**scope, "path": f"/{path.strip('/')}"}
 
 
 def _file(config: Mapping[str, Any] | Path | str) -> tuple[File, Path]:

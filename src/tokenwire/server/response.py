@@ -74,6 +74,8 @@ async def respond(
     asked = request if isinstance(request, Request) else Request(request.scope, request.receive)
     given = _Given(source)
     try:
+        if principal is not None and not _is_name(principal):
+            raise ValueError("principal: a name that is not empty, or None")
         spoken = _chosen("wire", wire, WIRES) if wire is not None else None
         cut = _chosen("framing", framing, _FRAMINGS)
         answer = await _answer(chat, asked, Agent(given.name, given), principal, spoken, cut)
@@ -97,6 +99,11 @@ async def _answer(
     return await chat.ask(request, request.url.path, cut, detected, principal=principal, agent=agent)
 
 
+def _is_name(principal: object) -> bool:
+    """An application's own id of a user may be a number, and may be missing: nobody's runs are to be everybody's."""
+    return isinstance(principal, str) and bool(principal)
+
+
 def _chosen(option: str, name: str, choices: Mapping[str, _Choice]) -> _Choice:
     if name not in choices:
         raise ValueError(f"{option}: {name!r} is not one of {', '.join(choices)}")
@@ -107,6 +114,8 @@ class _Given:
     """A source, which is closed where nobody asked it: the run was there already, or there is none."""
 
     def __init__(self, source: AnySource) -> None:
+        if not callable(source) and not isinstance(source, AsyncIterable):
+            raise TypeError(f"a source is an async iterator or a function, not {type(source).__name__}")
         self.name = getattr(source, "__name__", "agent")
         self._source: Any = checked(source) if callable(source) else source
         self._asked = False

@@ -29,7 +29,8 @@ async def chat_response(
     :param framing: server-sent events, or newline-delimited JSON.
     :param backend: whose store, limits and policy apply; without one, the defaults, in this process's memory.
 
-    Raises :class:`ValueError` for a wire or a framing that there is not.
+    Raises :class:`ValueError` for a wire or a framing that there is not and for a principal without a name, and
+    :class:`TypeError` for what is no source: an iterator that is not ``async`` would hold up every other answer.
     """
     return await (backend or _default()).respond(request, source, principal=principal, wire=wire, framing=framing)
 

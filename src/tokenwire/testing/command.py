@@ -148,7 +148,7 @@ def _add_answer(group: argparse._ArgumentGroup) -> None:
         default="Hello, world",
         help="said word by word (default: %(default)s)",
     )
-    group.add_argument("--tokens", type=int, default=None, metavar="N", help="go round the text for N words")
+    group.add_argument("--tokens", type=_natural, default=None, metavar="N", help="go round the text for N words")
     group.add_argument("--reasoning", type=_words, metavar="TEXT", help="thought before it is said")
     group.add_argument(
         "--reasoning-field", choices=["reasoning_content", "reasoning"], help="where chat completions have it"
@@ -210,17 +210,21 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
+    if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError("a port is between 0 and 65535")
-    return port
+    return int(text)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if (number := _natural(text)) < 1:
         raise argparse.ArgumentTypeError("at least 1")
     return number
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
 
 
 def _line_end(text: str) -> str:
@@ -231,7 +235,7 @@ def _line_end(text: str) -> str:
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    return tuple(int(size) for size in text.split(","))
+    return tuple(map(_positive, text.split(",")))
 
 
 def _header(text: str) -> tuple[str, str]:
