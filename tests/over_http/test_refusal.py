@@ -24,7 +24,7 @@ REFUSALS = {
     "it is down": (Reply(status=503, body=SECRET), 502, "The model could not be reached."),
     "its gateway gave up": (Reply(status=504, body=SECRET), 504, "The model did not answer in time."),
     "it is a web page": (
-        Reply(body=SECRET, headers={"content-type": "text/html"}),
+        Reply(body=SECRET, headers={"content-type": "Text/HTML; charset=UTF-8"}),
         502,
         "The model's answer could not be read.",
     ),

@@ -125,7 +125,7 @@ class ModelCall:
         self._silence.active = True
         self.status, self._headers = status, headers
         readable = headers.get("content-encoding", "identity") == "identity"
-        if status == 200 and readable and not headers.get("content-type", "").startswith(_NOT_A_STREAM):
+        if status == 200 and readable and not headers.get("content-type", "").lower().startswith(_NOT_A_STREAM):
             self._run.accept()
         else:
             self._refusal = bytearray()
