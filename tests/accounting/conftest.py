@@ -8,8 +8,10 @@ import pytest
 
 from tokenwire.accounts.contract import Accounts
 from tokenwire.config.accounts import Budgets, Rates
+from tokenwire.ledger.opening import Openings
 from tokenwire.testing import ThreadedUpstream
 
+from ..accounts.stores import Clock, Kind, Place
 from ..conftest import Serve
 from ..runs.redis_server import RedisServer
 from .served import Limited
@@ -24,9 +26,13 @@ async def staged() -> AsyncIterator[Staged]:
     async with AsyncExitStack() as stack:
 
         def staged(
-            rates: Rates | None = None, budgets: Budgets | None = None, accounts: Accounts | None = None
+            rates: Rates | None = None,
+            budgets: Budgets | None = None,
+            accounts: Accounts | None = None,
+            openings: Openings | None = None,
+            clock: Clock | None = None,
         ) -> Stage:
-            stage = Stage(rates, budgets, accounts)
+            stage = Stage(rates, budgets, accounts, openings, clock)
             stack.push_async_callback(stage.close)
             return stage
 
@@ -40,13 +46,20 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def limited(request: pytest.FixtureRequest, serve: Serve, upstream: ThreadedUpstream, tmp_path: Path) -> Limited:
-    """Servers on a store that nobody has used: of the kind of the test's parameter ``kind``, or SQLite."""
-    kind = request.getfixturevalue("kind") if "kind" in request.fixturenames else "sqlite"
-    store = {"memory": "memory", "sqlite": f"sqlite:///{tmp_path}/runs.db"}.get(kind)
-    if store is None:
+def place(kind: Kind, request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A store that nobody has used."""
+    if kind == "redis":
         server: RedisServer = request.getfixturevalue("redis")
         with server.client() as client:
             client.flushall()
-        store = server.url
-    return Limited(serve, store, upstream)
+        return Place(kind, server.url)
+    return Place(kind, str(tmp_path / "runs.db") if kind == "sqlite" else "")
+
+
+@pytest.fixture
+def limited(request: pytest.FixtureRequest, serve: Serve, upstream: ThreadedUpstream, tmp_path: Path) -> Limited:
+    """Servers on a store that nobody has used: of the kind of the test's parameter ``kind``, or SQLite."""
+    if "kind" not in request.fixturenames:
+        return Limited(serve, f"sqlite:///{tmp_path}/runs.db", upstream)
+    place: Place = request.getfixturevalue("place")
+    return Limited(serve, place.address, upstream)

@@ -1,7 +1,8 @@
 """Runs with accounts, and what is left of them, without a server."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from tokenwire import events
 from tokenwire.accounts.claim import Budget, Rate, Slot, Standing
@@ -13,14 +14,15 @@ from tokenwire.gate.admission import Admission, Asker
 from tokenwire.gate.price import Prices
 from tokenwire.gate.principal import Principal
 from tokenwire.ledger.accounting import Accounting, Begun
-from tokenwire.messages import message
+from tokenwire.ledger.opening import Openings
+from tokenwire.messages import Message, message
 from tokenwire.middleware.stack import MiddlewareStack
 from tokenwire.providers.base import Prompt, Target
 from tokenwire.routing.model import Choice, Model
 from tokenwire.runs.engine import Engine
 from tokenwire.runs.log import RunInfo
 from tokenwire.runs.memory import MemoryStore
-from tokenwire.runs.run import Bounds
+from tokenwire.runs.run import Bounds, Source
 
 from ..accounts.stores import Clock
 from ..runs.source import ScriptedSource
@@ -30,6 +32,7 @@ QUESTION = "x" * 64
 PROMPT_TOKENS = 20
 """The estimate for it: 16 for the text, 4 for the message."""
 MODEL = Model("small", (Choice(Target(name="small", provider="own", model="up", base_url="http://127.0.0.1")),))
+AGENT = Model("helper", ())
 PRICE = Price(input=1.0, output=10.0, cached=0.5)
 
 
@@ -38,8 +41,13 @@ class ShakyAccounts(MemoryAccounts):
 
     away = False
 
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(clock=clock)
+        self.asked = asyncio.Event()
+
     async def take(self, claims):  # type: ignore[no-untyped-def]
         self._look()
+        self.asked.set()
         await asyncio.sleep(0)  # one that is elsewhere is waited for
         return await super().take(claims)
 
@@ -60,16 +68,22 @@ class Stage:
     """One process that keeps account of its runs."""
 
     def __init__(
-        self, rates: Rates | None = None, budgets: Budgets | None = None, accounts: Accounts | None = None
+        self,
+        rates: Rates | None = None,
+        budgets: Budgets | None = None,
+        accounts: Accounts | None = None,
+        openings: Openings | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.accounts = accounts or ShakyAccounts(clock=self.clock)
         self.accounting = Accounting(
             self.accounts,
             Admission(rates or Rates(), budgets or Budgets()),
-            Prices({"small": PRICE}),
+            Prices({"small": PRICE, "helper": Price(input=0.0, output=0.0)}),
+            {MODEL.name: MODEL},
             ledger=True,
-            openings=None,
+            openings=openings,
             observer=MiddlewareStack(),
             step=STEP,
             clock=self.clock,
@@ -81,7 +95,7 @@ class Stage:
     async def ask(
         self,
         run_id: str = "r",
-        source: ScriptedSource | None = None,
+        source: Source | None = None,
         *,
         principal: Principal | None = None,
         address: str = "192.0.2.1",
@@ -95,10 +109,14 @@ class Stage:
             RunInfo(principal.name, "t", run_id, "rais"),
             Asker(principal, address),
             model,
-            Prompt(messages=(message("user", text),)),
+            Prompt(messages=(self.question(text),)),
             None,
             source or ScriptedSource(),
         )
+
+    @staticmethod
+    def question(text: str) -> Message:
+        return message("user", text)
 
     async def rest(self) -> None:
         """Returns when everything that follows from what happened has happened."""

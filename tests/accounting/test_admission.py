@@ -55,7 +55,7 @@ async def test_the_answer_says_how_things_stand(staged: Staged) -> None:
             '"requests-per-key";q=2;w=60, "runs-per-key";q=2;qu="concurrent-requests", '
             '"tokens-per-key";q=100;qu="tokens";w=60'
         ),
-        "ratelimit": '"requests-per-key";r=1;t=30, "runs-per-key";r=1, "tokens-per-key";r=80;t=12',
+        "ratelimit": '"requests-per-key";r=1;t=30, "runs-per-key";r=1, "tokens-per-key";r=80;t=1',
     }
 
 
@@ -67,7 +67,7 @@ async def test_too_many_requests_are_refused_and_take_nothing(staged: Staged) ->
     await stage.rest()
     refusal = await refused(stage, "third")
     assert (refusal.code, refusal.status, refusal.retry_after) == (Code.rate_limited, 429, 31)
-    assert refusal.headers["ratelimit"].startswith('"requests-per-key";r=0;t=60')
+    assert refusal.headers["ratelimit"].startswith('"requests-per-key";r=0;t=30')
     assert (await stage.standing(TOKENS)).remaining == 60
     assert (await stage.standing(RUNS)).remaining == 2
     stage.clock.advance(30.1)
@@ -185,3 +185,30 @@ async def test_accounts_out_of_reach_grant_nothing(staged: Staged) -> None:
     stage = staged(PER_KEY, accounts=accounts)
     accounts.away = True
     assert (await refused(stage, "r")).code is Code.store_unavailable
+
+
+async def test_trying_again_makes_sense_when_nothing_is_against_it_any_more(staged: Staged) -> None:
+    budgets = Budgets(per_key=BudgetTable(day_tokens=PROMPT_TOKENS + STEP))
+    stage = staged(Rates(per_key=RateTable(requests_per_minute=1)), budgets)
+    await stage.ask("first", ScriptedSource())
+    refusal = await refused(stage, "second")
+    day, _ = periods(stage.clock())
+    assert refusal.code is Code.rate_limited
+    assert refusal.retry_after is not None
+    assert 0 <= refusal.retry_after - (day.until - stage.clock()) <= 1
+
+
+async def test_whoever_is_gone_before_it_is_granted_has_taken_nothing(staged: Staged) -> None:
+    """The answer of the accounts comes when nobody waits for it any more."""
+    accounts = ShakyAccounts()
+    stage = staged(PER_KEY, Budgets(per_key=BudgetTable(day_tokens=100)), accounts)
+    asking = asyncio.create_task(stage.ask("r", source := ScriptedSource()))
+    await accounts.asked.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    await stage.rest()
+    day, _ = periods(stage.clock())
+    assert source.starts == 0
+    assert (await stage.standing(REQUESTS)).remaining == 2
+    assert (await stage.standing(RUNS)).remaining == 2
+    assert (await stage.standing(Budget(f"tokens:{day.name}:key:tw_ada", 100, day.until))).remaining == 100

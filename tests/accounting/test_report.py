@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from tokenwire.accounts.entry import Entry
-from tokenwire.ledger.formats import FORMATS, rendered
+from tokenwire.ledger.formats import FORMATS, listed, rendered
 from tokenwire.ledger.report import BY, By, Report, parse_moment, report
 
 pytestmark = pytest.mark.anyio
@@ -40,9 +40,9 @@ ENTRIES = [
 ]
 
 
-async def reported(by: By) -> Report:
+async def reported(by: By, rows: Sequence[Entry] = ENTRIES) -> Report:
     async def entries() -> AsyncIterator[Entry]:
-        for one in ENTRIES:
+        for one in rows:
             yield one
 
     return await report(entries(), by)
@@ -76,8 +76,34 @@ async def test_json_and_csv_say_the_same() -> None:
         assert [float(row["dollars"]) for row in rows] == [line["dollars"] for line in lines]
 
 
-async def test_no_name_is_a_formula_in_a_spreadsheet() -> None:
-    assert "\n'=eve()," in rendered(await reported("principal"), "csv")
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+async def test_no_name_is_a_formula_in_a_spreadsheet(begins: str) -> None:
+    name = f'{begins}1+1,"2\nadmin'
+    (row,) = csv.DictReader(io.StringIO(rendered(await reported("principal", [entry(1, principal=name)]), "csv")))
+    assert row["principal"] == f"'{name}"
+    assert row["runs"] == "1"
+
+
+async def test_each_row_says_all_that_is_known_of_its_run() -> None:
+    rows = [
+        entry(1, principal="-eve", model_served="own/up", first_token_seconds=0.25, outcome="failed", code="abandoned"),
+        entry(2, cost=None, byok=True),
+    ]
+    first, second = csv.DictReader(io.StringIO(listed(rows, "csv")))
+    assert (first["started"], first["principal"]) == ("2026-11-01T23:59:00.000+00:00", "'-eve")
+    assert (first["first_token_seconds"], first["outcome"], first["code"]) == ("0.250000", "failed", "abandoned")
+    assert (first["model_served"], first["dollars"], first["byok"]) == ("own/up", "1.500000", "False")
+    assert (second["dollars"], second["byok"], second["key"]) == ("", "True", "")
+    runs = json.loads(listed(rows, "json"))["runs"]
+    assert (runs[0]["principal"], runs[0]["dollars"], runs[1]["dollars"]) == ("-eve", 1.5, None)
+    assert "cost" not in runs[0]
+
+
+async def test_small_money_is_written_out_and_sums_are_exact() -> None:
+    costs = [1, 2, 333_333, 999_999, 12_345_678, 10**12] * 50
+    told = await reported("principal", [entry(1, run_id=str(number), cost=cost) for number, cost in enumerate(costs)])
+    assert told.total.dollars == sum(costs) / 1e6
+    assert rendered(await reported("day", [entry(1, cost=1)]), "csv").strip().endswith(",0.000001")
 
 
 async def test_a_table_is_aligned_and_ends_with_the_total() -> None:

@@ -38,6 +38,9 @@ def test_the_command_and_the_endpoint_say_the_same(limited: Limited, kind: Kind)
     assert [row["runs"] for row in rows] == ["2"]
     table = tokenwire("usage", *store, "--by", "principal").stdout.splitlines()
     assert [line.split()[:2] for line in table[1:]] == [["-", "2"], ["total", "2"]]
+    ok, failed = json.loads(tokenwire("usage", *store, "--rows", "--format", "json").stdout)["runs"]
+    assert (ok["outcome"], ok["counted"], ok["dollars"]) == ("finished", "reported", 0.00012)
+    assert (failed["outcome"], failed["code"], failed["dollars"]) == ("failed", "upstream_auth", None)
     for nothing in (["--principal", "eve"], ["--until", "2026-01-01"], ["--since", "2200-01-01"], ["--model", "x"]):
         assert json.loads(tokenwire("usage", *store, *nothing, "--format", "json").stdout)["total"]["runs"] == 0
 
@@ -49,6 +52,7 @@ def test_the_command_and_the_endpoint_say_the_same(limited: Limited, kind: Kind)
         (("--store", "memory"), "--store: name the store"),
         (("--store", "sqlite:///no/such/file.db"), "there is no such file"),
         (("--since", "yesterday"), "'yesterday' is not a day such as 2026-11-21"),
+        (("--store", "sqlite:///runs.db", "--rows"), "--rows: name a --format, csv or json"),
         (("--by", "week"), "invalid choice: 'week'"),
     ],
 )
@@ -85,6 +89,24 @@ def test_a_run_of_a_killed_server_is_written_by_whoever_ends_it(limited: Limited
     assert (told["promptTokens"], told["completionTokens"]) == (5, 2)
     assert (told["finished"], told["estimated"], told["dollars"]) == (0, 1, 0.000025)
     assert [line["group"] for line in usage(there, "by=model")["usage"]] == ["small"]
+
+
+@on_every_shared_store
+def test_what_a_killed_server_had_reserved_is_given_back(limited: Limited, kind: Kind) -> None:
+    # a question takes 9 tokens, one more step 4: of 20 too few would be left for another question
+    tables = "[budgets.per_principal]\nday_tokens = 20\n"
+    here, there = limited.start(tables), limited.start(tables)
+    limited.upstream.say("one ", "two ", "never", hold=True)
+    with ask(here.url, TANSTACK.path, TANSTACK.body()) as answer:
+        limited.upstream.received().step(2)
+        answer.until(b"two ")
+        refused = ask(there.url, RAIS.path, RAIS.body())
+        assert refused.status == 402
+        here.process.kill()
+    assert total(there, 1)["completionTokens"] == 2
+    limited.upstream.say("one")
+    with ask(there.url, RAIS.path, RAIS.body()) as answer:
+        assert RAIS.text(answer.read()) == "one"
 
 
 @on_every_shared_store

@@ -72,10 +72,10 @@ async def test_a_rate_is_a_burst_of_all_and_then_a_steady_flow(accounts: Account
         verdict = await accounts.take([RATE])
         (standing,) = verdict.standings
         assert (verdict.refused, standing.remaining, standing.retry) == (None, left, 0)
-        assert standing.reset == (4 - left) * 15
+        assert standing.reset == 15
     verdict = await accounts.take([RATE])
     (standing,) = verdict.standings
-    assert (verdict.refused, standing.remaining, standing.reset) == (0, 0, 60)
+    assert (verdict.refused, standing.remaining, standing.reset) == (0, 0, 15)
     assert standing.retry == pytest.approx(15, abs=0.01)
     clock.advance(14.9)
     assert not await granted(accounts, RATE)
@@ -112,6 +112,17 @@ async def test_a_rate_is_taken_in_portions(accounts: Accounts) -> None:
     assert (verdict.refused, remaining(verdict)) == (None, [0])
 
 
+async def test_a_rate_says_when_the_next_unit_can_be_had(accounts: Accounts, clock: Clock) -> None:
+    assert (await accounts.take([RATE._replace(cost=0)])).standings[0].reset == 0
+    assert await granted(accounts, RATE._replace(cost=2))
+    clock.advance(5)
+    standing = (await accounts.take([RATE._replace(cost=0)])).standings[0]
+    assert standing.remaining == 2
+    assert standing.reset == pytest.approx(10)
+    clock.advance(standing.reset)
+    assert (await accounts.take([RATE._replace(cost=0)])).standings[0].remaining == 3
+
+
 async def test_what_is_over_the_limit_by_itself_is_never_granted(accounts: Accounts, budget: Budget) -> None:
     claims: list[Claim] = [RATE._replace(cost=5), RATE._replace(limit=0), SLOT._replace(limit=0)]
     claims += [budget._replace(cost=101), budget._replace(limit=0)]
@@ -124,7 +135,7 @@ async def test_what_is_over_the_limit_by_itself_is_never_granted(accounts: Accou
 async def test_a_limit_that_was_lowered_counts_at_once(accounts: Accounts, clock: Clock) -> None:
     assert await granted(accounts, RATE._replace(limit=1000, cost=1000))
     verdict = await accounts.take([RATE])
-    assert (verdict.refused, verdict.standings[0].reset) == (0, 60)
+    assert (verdict.refused, verdict.standings[0].reset) == (0, 15)
     clock.advance(15)
     assert await granted(accounts, RATE)
 

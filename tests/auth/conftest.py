@@ -40,6 +40,9 @@ system = "Rhyme."
 [cors]
 origins = ["https://app.example"]
 
+[accounting]
+ledger = true
+
 [auth]
 keys = true
 cookie = "session"
@@ -76,6 +79,10 @@ class KeyRing:
 
     def revoke(self, key: Made) -> None:
         self._do(lambda keys: keys.revoke(key.id))
+
+    def rotate(self, key: Made, *, overlap: float = 0.0) -> Made:
+        issued = self._do(lambda keys: keys.rotate(key.id, overlap=overlap))
+        return Made(key.id, issued.text.reveal())
 
     def _do(self, work: Callable[[Keys], Awaitable[_T]]) -> _T:
         async def do() -> _T:

@@ -1,6 +1,7 @@
 """Another principal's ids are unknown: at every endpoint, in every framing, and told as ids that never were."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,9 @@ PATHS = ["/api/chat", "/api/chat/ndjson", "/api/chat/rais", "/api/chat/tanstack"
 class Run:
     """Ann's, under way."""
 
-    def __init__(self, run_id: str, offset: str) -> None:
-        self.id = run_id
+    def __init__(self, question: dict[str, Any], offset: str) -> None:
+        self.id: str = question["runId"]
+        self.thread_id: str = question["threadId"]
         self.offset = offset
         self.made_up = f"{'0' * len(offset.partition(':')[0])}:1"
 
@@ -45,7 +47,7 @@ def run(server: Server, ann: Made, upstream: ThreadedUpstream) -> Iterator[Run]:
         asked.step()
         message = TANSTACK.messages(answer.until(b"mine ") + answer.until(b"\n\n", 3))[0]
         assert message.id is not None
-        yield Run(question["runId"], message.id)
+        yield Run(question, message.id)
         asked.release()
         assert TANSTACK.text(answer.read()) == "mine alone"
 
@@ -99,6 +101,38 @@ def test_the_same_run_id_is_a_run_of_ones_own(server: Server, bob: Made, run: Ru
     upstream.say("another")
     answer = ask(server.url, body=TANSTACK.body(run_id=run.id), headers=bob.headers)
     assert TANSTACK.text(answer.read()) == "another"
+
+
+def test_a_cancel_of_ones_own_leaves_the_other_of_that_name(
+    server: Server, bob: Made, run: Run, upstream: ThreadedUpstream
+) -> None:
+    upstream.say("another", hold="head")
+    with ask(server.url, RAIS.path, TANSTACK.body(run_id=run.id), bob.headers):
+        asked = upstream.received(2)
+        assert ask(server.url, f"/api/chat/runs/{run.id}/cancel", headers=bob.headers).json["cancelled"] is True
+        asked.wait_closed()  # and Ann reads hers to its end, after this
+
+
+def test_a_thread(server: Server, bob: Made, run: Run, upstream: ThreadedUpstream) -> None:
+    upstream.say("another")
+    question = TANSTACK.body("Go on", threadId=run.thread_id)
+    assert TANSTACK.text(ask(server.url, body=question, headers=bob.headers).read()) == "another"
+    assert [message["content"] for message in upstream.received(2).body["messages"]] == ["Go on"]
+    for more in ("", "&offset=-1"):
+        mine, nobodys = (
+            get(server.url, f"/api/chat?threadId={thread_id}{more}", bob.headers)
+            for thread_id in (run.thread_id, "never")
+        )
+        assert same(mine, nobodys) in (400, 404)
+
+
+def test_what_was_used(server: Server, ann: Made, bob: Made, upstream: ThreadedUpstream) -> None:
+    upstream.say("Hello")
+    ask(server.url, body=RAIS.body(), headers=ann.headers).read()
+    (line,) = get(server.url, "/usage", ann.headers).json["usage"]
+    assert line["runs"] == 1
+    for query in ("", f"?key={ann.id}", f"?key=tw_{ann.id}", "?principal=ann", "?principal=", "?by=principal"):
+        assert get(server.url, f"/usage{query}", bob.headers).json["usage"] == []
 
 
 def test_a_socket(server: Server, bob: Made, run: Run) -> None:

@@ -89,7 +89,7 @@ def test_a_revoked_key_is_nobodys(server: Server, keys: KeyRing) -> None:
     assert get(server.url, "/models", other.headers).status == 200
 
 
-@pytest.mark.parametrize("wire", [RAIS, TANSTACK, LEGACY], ids=label)
+@wires
 def test_a_revocation_ends_what_is_answered_to_the_key(
     server: Server, keys: KeyRing, upstream: ThreadedUpstream, wire: Wire
 ) -> None:
@@ -108,6 +108,21 @@ def test_a_revocation_ends_what_is_answered_to_the_key(
             asked.wait_closed()
             upstream.received(2).release()
             assert wire.text(untouched.read()) == "one two"
+
+
+@one_store
+def test_a_rotation_ends_what_is_answered_to_the_old_secret(
+    server: Server, keys: KeyRing, upstream: ThreadedUpstream
+) -> None:
+    old = keys.create()
+    upstream.say("one ", "two", hold=True)
+    with ask(server.url, body=RAIS.body(), headers=old.headers) as answer:
+        upstream.received().step()
+        answer.until(b"one ")
+        new = keys.rotate(old)
+        assert RAIS.failure(answer.read()) == "This key is no longer valid."
+    upstream.say("Hello")
+    assert RAIS.text(ask(server.url, body=RAIS.body(), headers=new.headers).read()) == "Hello"
 
 
 @one_store

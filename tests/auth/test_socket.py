@@ -8,7 +8,7 @@ from websockets.typing import Subprotocol
 
 from tokenwire.testing import ThreadedUpstream
 
-from ..over_http.client import ask
+from ..over_http.client import ask, get
 from ..over_http.web_socket import Closed, Socket, text_of
 from ..over_http.wires import TANSTACK
 from ..server import Server
@@ -151,6 +151,21 @@ def test_a_revocation_closes_the_socket(server: Server, keys: KeyRing, upstream:
             one.rest()
             assert one.was_closed == NOBODY
     upstream.received().wait_closed()
+
+
+@one_store
+def test_a_rotated_secrets_socket_is_closed_after_the_overlap_unless_it_was_renewed(
+    server: Server, keys: KeyRing, upstream: ThreadedUpstream
+) -> None:
+    old = keys.create()
+    with Socket(server.url, "", old.headers) as renewed, Socket(server.url, "", old.headers) as left:
+        new = keys.rotate(old, overlap=3)
+        while get(server.url, "/models", new.headers).status != 200:
+            pass
+        renewed.send(auth(new.text))
+        assert left.rest() == []
+        assert left.was_closed == NOBODY
+        assert answered(renewed, upstream)
 
 
 @one_store

@@ -15,7 +15,8 @@ from tokenwire.testing import ThreadedUpstream
 from ..cli.command import Serving, serving, tokenwire
 from ..cli.test_workers import holder, reaped, until, workers
 from ..over_http.client import Answer, connect
-from ..over_http.wires import RAIS
+from ..over_http.web_socket import Closed, Socket
+from ..over_http.wires import RAIS, TANSTACK, TANSTACK_NDJSON
 from .conftest import CONFIG, SHARED
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="there is no /proc")
@@ -26,9 +27,9 @@ class Command(NamedTuple):
 
     store: str
 
-    def create(self) -> tuple[str, str]:
+    def create(self, *more: str) -> tuple[str, str]:
         """The public id of a new key, and its text."""
-        return self._issued("create")
+        return self._issued("create", *more)
 
     def rotate(self, key_id: str) -> str:
         """The new text."""
@@ -63,6 +64,11 @@ class Workers:
         socket = connection.sock
         response = connection.getresponse()
         return holder(self.pids, socket), Answer(connection, response)
+
+    def open(self, text: str, query: str, stack: ExitStack) -> tuple[int, Socket]:
+        """A socket of whom holds a key, and the process that has it."""
+        socket = stack.enter_context(Socket(self._url, query, {"authorization": f"Bearer {text}"}))
+        return holder(self.pids, socket.connection.socket), socket
 
     def statuses(self, text: str) -> set[int]:
         """What each of them answers to whom holds a key."""
@@ -131,3 +137,34 @@ def test_a_revocation_ends_what_any_worker_answers(both: Workers, command: Comma
         assert {RAIS.failure(answer.read()) for _, answer in answers} == {"This key is no longer valid."}
         upstream.received(1).release()
         assert RAIS.text(untouched.read()) == "one two"
+
+
+def test_a_revocation_sends_readers_away_from_every_worker(
+    both: Workers, command: Command, upstream: ThreadedUpstream
+) -> None:
+    (key_id, text), (_, other) = command.create("--principal", "ann"), command.create("--principal", "ann")
+    question = TANSTACK.body()
+    joins = f"{TANSTACK_NDJSON.path}?offset=-1&runId={question['runId']}"
+    joined: dict[int, Answer] = {}
+    sockets: dict[int, Socket] = {}
+    upstream.say("one ", "two", hold=True)
+    with ExitStack() as streams:
+        _, untouched = both.ask(other, "POST", TANSTACK.path, question)
+        streams.enter_context(untouched)
+        upstream.received().step()
+        untouched.until(b"one ")
+        while joined.keys() != both.pids:
+            pid, answer = both.ask(text, "GET", joins)
+            joined[pid] = streams.enter_context(answer)
+            answer.until(b"one ")
+        while sockets.keys() != both.pids:
+            pid, socket = both.open(text, f"?offset=-1&runId={question['runId']}", streams)
+            sockets[pid] = socket
+            socket.until_text("one ")
+        command.revoke(key_id)
+        for answer in joined.values():
+            assert TANSTACK_NDJSON.failure(answer.read()) == "This key is no longer valid."
+        for socket in sockets.values():
+            assert socket.closed == Closed(4401, "unauthenticated")
+        upstream.received().release()
+        assert TANSTACK.text(untouched.read()) == "one two"

@@ -41,6 +41,20 @@ def test_a_configuration_that_is_not(config: Path) -> None:
     assert paragraph[1] == "           do:  use https://app.example"
 
 
+def test_a_secret_in_the_file(config: Path) -> None:
+    config.write_text(f"{MODEL}params = {{ api_key = 'of-nobody-4711' }}\n")
+    run = tokenwire("doctor", "--config", config)
+    assert (run.returncode, run.stderr) == (1, "")
+    assert "warning    secrets: models.small.params.api_key holds a secret" in run.stdout
+    assert "4711" not in run.stdout
+
+
+def test_a_secret_in_the_environment_is_none_in_the_file(config: Path) -> None:
+    """Whatever word it is."""
+    config.write_text(MODEL + 'key_env = "K"\n')
+    assert tokenwire("doctor", "--config", config, env={"K": "openai-compatible"}).returncode == 0
+
+
 def test_a_configuration_that_cannot_be_served(config: Path) -> None:
     config.write_text("[models]\n")
     run = tokenwire("doctor", "--config", config)
@@ -73,7 +87,15 @@ def test_nobody_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--slow",), ("--origin", "https://app.example"), ("nowhere",), ("http://x", "--header", "nothing")]
+    "arguments",
+    [
+        ("--slow",),
+        ("--origin", "https://app.example"),
+        ("nowhere",),
+        ("http://x", "--header", "nothing"),
+        ("http://x", "--origin", "app.example"),
+        ("http://x", "--origin", "https://app.example/"),
+    ],
 )
 def test_a_mistake_in_use_is_one_line(arguments: tuple[str, ...]) -> None:
     run = tokenwire("doctor", *arguments)
@@ -84,6 +106,9 @@ def test_a_deployment_that_asks_who_it_is(serve: Serve, tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'runs.db'}"
     url = serve(f"{MODEL}[auth]\nkeys = true\n", "--store", store).url
     key = tokenwire("keys", "create", "--store", store).stdout.strip()
+    stranger = tokenwire("doctor", url, "--header", f"Authorization: Bearer {key[:-1]}")
+    assert stranger.returncode == 1
+    assert "problem    access: the credential in --header is refused" in stranger.stdout
     nobody = tokenwire("doctor", url)
     somebody = tokenwire("doctor", url, "--header", f"Authorization: Bearer {key}")
     for run in (nobody, somebody):

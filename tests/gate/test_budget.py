@@ -24,10 +24,10 @@ def test_periods_are_those_of_utc(moment: str, day: tuple[str, str], month: tupl
 
 
 def test_budgets_are_whole_numbers_under_names_of_their_own() -> None:
-    table = Budget(day_tokens=1000, day_dollars=0.5, month_dollars=12.345678)
+    table = Budget(day_tokens=1000, day_dollars=0.5, month_dollars=2.01)
     now = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
     assert [(one.unit, one.claim.key, one.claim.limit) for one in budget_claims("key:tw_a", table, now)] == [
         ("tokens", "tokens:2026-11-21:key:tw_a", 1000),
         ("dollars", "dollars:2026-11-21:key:tw_a", 500_000),
-        ("dollars", "dollars:2026-11:key:tw_a", 12_345_678),
+        ("dollars", "dollars:2026-11:key:tw_a", 2_010_000),
     ]

@@ -48,6 +48,7 @@ def bearer(token: str) -> str:
         (http(("x-api-key", "t2"), ("cookie", "s=t3")), ("x-api-key", "t2")),
         (http(("cookie", "other=1; s=t3")), ("cookie", "t3")),
         (http(("cookie", "other=1")), None),
+        (http(("cookie", "other=1; other=2; ss=4; s=t3")), ("cookie", "t3")),
         (http(), None),
         (http(query="token=t&key=t&access_token=t&api_key=t&ticket=t"), None),
         (socket(query="token=t&key=t&access_token=t&authorization=t"), None),
@@ -81,6 +82,9 @@ def test_a_cookie_counts_only_where_it_is_configured() -> None:
         http(("x-api-key", "good"), ("x-api-key", "bad")),
         http(("x-api-key", ""), ("cookie", "s=good")),
         http(("cookie", "s=")),
+        http(("cookie", "s=bad; s=good")),
+        http(("cookie", "s=good;s =bad")),
+        http(("cookie", "s=good"), ("cookie", "other=1; s=good")),
         socket(("cookie", "s=good"), subprotocols=("tokenwire.bearer.",)),
         socket(("cookie", "s=good"), subprotocols=("tokenwire.bearer.***",)),
         socket(("cookie", "s=good"), subprotocols=("tokenwire.bearer.a",)),
@@ -133,7 +137,10 @@ def test_a_token_that_comes_later_takes_the_place_of_all_that_came_before() -> N
     )  # fmt: skip
     renewed = dict(with_bearer(scope, "new"))
     assert brought(renewed, "s") == ("bearer", "new")
-    assert HTTPConnection(renewed).headers["origin"] == "https://app.example"
+    assert HTTPConnection(renewed).headers.items() == [
+        ("origin", "https://app.example"),
+        ("authorization", "Bearer new"),
+    ]
 
 
 @pytest.mark.parametrize("token", ["", "a b", "é", "a\r\nx: y", "t" * (MAX_CREDENTIAL + 1)])

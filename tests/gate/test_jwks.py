@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
 from tokenwire.config.auth import Jwt
@@ -95,6 +96,20 @@ async def test_keys_outlive_their_issuer_for_a_while(issuer: Issuer) -> None:
     assert await keys.key("rsa-1", "RS256") is not None
 
 
+async def test_of_a_key_that_may_be_new_nobody_can_tell_while_the_issuer_is_away(issuer: Issuer) -> None:
+    keys = issuer.keys()
+    await keys.key("rsa-1", "RS256")
+    issuer.down, issuer.now = True, COOL_DOWN_SECONDS
+    for _ in range(2):
+        with pytest.raises(Refusal) as refused:
+            await keys.key("rsa-2", "RS256")
+        assert refused.value.status == 503
+    assert await keys.key("rsa-1", "RS256") is not None
+    issuer.down, issuer.body, issuer.now = False, jwks(RSA, SECOND), 2 * COOL_DOWN_SECONDS
+    assert await keys.key("rsa-2", "RS256") is not None
+    assert await keys.key("rsa-3", "RS256") is None
+
+
 async def test_an_issuer_that_is_down_is_not_asked_by_everybody(issuer: Issuer) -> None:
     issuer.down = True
     keys = issuer.keys()
@@ -109,14 +124,34 @@ async def test_an_issuer_that_is_down_is_not_asked_by_everybody(issuer: Issuer) 
     [
         b"", b"[]", b"{}", b'{"keys":[]}', b'{"keys":7}', b'{"keys":' + b"[" * 100_000, b"<html>",
         b'{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}',
+        b'{"keys":[{"kty":"oct","k":"' + b"c2Vj" * 16 + b'"}]}',
         b'{"keys":[7,{"kty":"RSA"},{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":7}]}',
     ],
-    ids=range(9),
+    ids=range(10),
 )  # fmt: skip
 async def test_what_is_no_set_of_public_keys(issuer: Issuer, body: bytes) -> None:
     issuer.body = body
     with pytest.raises(Refusal):
         await issuer.keys().key("rsa-1", "RS256")
+
+
+async def test_a_weak_key_is_as_good_as_not_there(issuer: Issuer) -> None:
+    with pytest.warns(SecurityWarning):
+        weak = RSAKey.generate_key(1024, {"kid": "weak"})
+    issuer.body = jwks(weak, RSA)
+    keys = issuer.keys()
+    assert await keys.key("rsa-1", "RS256") is not None
+    assert await keys.key("weak", "RS256") is None
+
+
+async def test_who_goes_while_the_keys_are_fetched_takes_them_from_nobody(issuer: Issuer) -> None:
+    keys = issuer.keys()
+    first, second = (asyncio.create_task(keys.key("rsa-1", "RS256")) for _ in range(2))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    first.cancel()
+    assert await second is not None
+    assert issuer.fetches == 1
 
 
 async def test_a_key_is_for_its_own_algorithm(issuer: Issuer) -> None:
@@ -143,12 +178,16 @@ class Site:
     async def handle(self, _: web.Request) -> web.StreamResponse:
         return self.answer
 
+    async def keys(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(body=jwks(RSA))
+
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
     site = Site()
     app = web.Application()
     app.router.add_get("/jwks", site.handle)
+    app.router.add_get("/moved", site.keys)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -170,7 +209,7 @@ async def test_tokens_are_judged_by_keys_from_the_net(site: Site) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda: web.Response(status=302, headers={"location": "/jwks"}),
+        lambda: web.Response(status=302, headers={"location": "/moved"}),
         lambda: web.Response(status=500, body=jwks(RSA)),
         lambda: web.Response(body=jwks(RSA) + b" " * 300_000),
     ],

@@ -8,7 +8,7 @@ from tokenwire.accounts.records.contract import RecordsAway
 from tokenwire.accounts.records.memory import MemoryRecords
 from tokenwire.gate import key_watch
 from tokenwire.gate.key_watch import KeyWatch
-from tokenwire.gate.keys import Keys
+from tokenwire.gate.keys import IssuedKey, Keys
 from tokenwire.gate.principal import ANONYMOUS, Principal
 
 pytestmark = pytest.mark.anyio
@@ -18,8 +18,9 @@ class Counted(Keys):
     """Keys that count what is asked."""
 
     def __init__(self) -> None:
-        super().__init__(MemoryRecords())
-        self.asked = {"version": 0, "ended": 0}
+        self.now = 1_800_000_000.0
+        super().__init__(MemoryRecords(), clock=lambda: self.now)
+        self.asked = {"version": 0, "confirm": 0}
         self.away = False
 
     async def version(self) -> bytes:
@@ -28,9 +29,9 @@ class Counted(Keys):
         self.asked["version"] += 1
         return await super().version()
 
-    async def ended(self) -> set[str]:
-        self.asked["ended"] += 1
-        return await super().ended()
+    async def confirm(self, principal: Principal) -> Principal | None:
+        self.asked["confirm"] += 1
+        return await super().confirm(principal)
 
 
 class Ends:
@@ -49,7 +50,7 @@ def keys() -> Counted:
 @pytest.fixture
 def watch(keys: Counted, monkeypatch: pytest.MonkeyPatch) -> KeyWatch:
     """One that looks when the test says so."""
-    watch = KeyWatch(keys)
+    watch = KeyWatch(keys, clock=lambda: keys.now)
 
     async def never() -> None: ...
 
@@ -57,8 +58,8 @@ def watch(keys: Counted, monkeypatch: pytest.MonkeyPatch) -> KeyWatch:
     return watch
 
 
-async def principal_of(keys: Keys) -> Principal:
-    principal = await keys.verify((await keys.create()).text.reveal())
+async def principal_of(keys: Keys, issued: IssuedKey | None = None) -> Principal:
+    principal = await keys.verify((issued or await keys.create()).text.reveal())
     assert principal is not None
     return principal
 
@@ -101,6 +102,37 @@ async def test_what_was_let_go_of_or_is_over_is_not_ended(keys: Counted, watch: 
     assert [end.count for end in ends] == [0, 0]
 
 
+async def test_what_is_over_is_let_go_of_by_itself(keys: Counted, watch: KeyWatch) -> None:
+    ann, end = await principal_of(keys), Ends()
+    over = iter([True])
+    watch.hold(ann, end, over=lambda: next(over))
+    await watch.look()
+    assert ann.key is not None
+    await keys.revoke(ann.key)
+    await watch.look()
+    assert end.count == 0
+
+
+async def test_a_look_that_fails_is_followed_by_another(
+    keys: Counted, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(key_watch, "LOOK_SECONDS", 0.001)
+    watch, ended, real = KeyWatch(keys), asyncio.Event(), keys.version
+    ann = await principal_of(keys)
+    assert ann.key is not None
+    await keys.revoke(ann.key)
+
+    async def fails() -> bytes:
+        monkeypatch.setattr(keys, "version", real)
+        raise RuntimeError("once")
+
+    monkeypatch.setattr(keys, "version", fails)
+    watch.hold(ann, ended.set)
+    await asyncio.wait_for(ended.wait(), 20)
+    assert "once" in caplog.text
+    await watch.close()
+
+
 async def test_a_key_that_was_known_to_be_revoked_is_ended_when_it_comes_again(keys: Counted, watch: KeyWatch) -> None:
     ann, end = await principal_of(keys), Ends()
     assert ann.key is not None
@@ -111,17 +143,60 @@ async def test_a_key_that_was_known_to_be_revoked_is_ended_when_it_comes_again(k
     assert end.count == 1
 
 
+async def test_a_secret_that_was_rotated_away_ends_and_the_new_one_does_not(keys: Counted, watch: KeyWatch) -> None:
+    issued = await keys.create()
+    old, ends = await principal_of(keys, issued), [Ends(), Ends()]
+    watch.hold(old, ends[0])
+    await watch.look()
+    watch.hold(await principal_of(keys, await keys.rotate(issued.record.id)), ends[1])
+    await watch.look()
+    assert [end.count for end in ends] == [1, 0]
+
+
+async def test_a_secret_that_was_rotated_away_ends_when_its_overlap_does(keys: Counted, watch: KeyWatch) -> None:
+    issued, end = await keys.create(), Ends()
+    watch.hold(await principal_of(keys, issued), end)
+    await watch.look()
+    await keys.rotate(issued.record.id, overlap=60)
+    keys.now += 59
+    await watch.look()
+    assert end.count == 0
+    keys.now += 1
+    await watch.look()
+    assert end.count == 1
+
+
 async def test_many_are_watched_by_one_small_question(keys: Counted, watch: KeyWatch) -> None:
-    for _ in range(50):
-        watch.hold(await principal_of(keys), Ends())
+    principals = [await principal_of(keys) for _ in range(25)]
+    for principal in principals * 2:
+        watch.hold(principal, Ends())
     for _ in range(10):
         await watch.look()
-    assert keys.asked == {"version": 10, "ended": 1}
+    assert keys.asked == {"version": 10, "confirm": 25}
+    await keys.create()  # which ends nothing
+    await watch.look()
+    assert keys.asked["confirm"] == 25
+    assert principals[0].key is not None
+    await keys.revoke(principals[0].key)
+    await watch.look()
+    assert keys.asked["confirm"] == 50
+
+
+async def test_a_key_of_the_applications_own_is_not_looked_for_among_ours(keys: Counted, watch: KeyWatch) -> None:
+    ends = [Ends(), Ends(), Ends()]
+    for expires, end in zip((None, keys.now + 60, keys.now + 120), ends, strict=True):
+        watch.hold(Principal(name="ann", key="theirs", expires=expires), end)
+    await watch.look()
+    assert keys.asked["confirm"] == 0
+    keys.now += 60
+    await watch.look()
+    assert [end.count for end in ends] == [0, 1, 0]
 
 
 async def test_a_store_that_is_away_ends_nothing_and_is_asked_again(keys: Counted, watch: KeyWatch) -> None:
     ann, end = await principal_of(keys), Ends()
     watch.hold(ann, end)
+    await watch.look()
     assert ann.key is not None
     await keys.revoke(ann.key)
     keys.away = True

@@ -42,6 +42,11 @@ def test_a_hostile_body_is_gone_through_once(hostile: bytes) -> None:
     is_deeper(hostile, 64)  # a second time for each bracket or quote would take hours
 
 
+def test_brackets_are_too_many_long_before_they_cost_time() -> None:
+    assert not is_deeper(b"[" + b"[]," * 90_000 + b"0]", 64)
+    assert is_deeper(b"[" + b"[]," * 100_000 + b"0]", 64)
+
+
 def test_a_body_that_is_too_deep_is_refused() -> None:
     limits = Limits(depth=3)
     check_body(b'{"a":[{"b":"[[[["}]}', limits)

@@ -5,6 +5,8 @@ import pytest
 from tokenwire.config.accounts import Price
 from tokenwire.events import Usage
 from tokenwire.gate.price import OwnTariff, Prices, PublishedTariff
+from tokenwire.providers.base import Target
+from tokenwire.routing.model import Choice, Model
 
 PRICE = Price(input=2.5, output=10, cached=0.25, cache_write=4)
 
@@ -57,3 +59,10 @@ def test_the_operators_price_comes_first_and_the_local_model_costs_nothing() -> 
     assert published.cost(a_million) == 2_500_000
     assert local.cost(a_million) == 0
     assert prices.of("agent", None) is None
+
+
+def test_a_price_is_needed_of_what_the_operator_pays_for() -> None:
+    ours = Target(name="m", provider="openai-compatible", model="m", base_url="http://127.0.0.1")
+    theirs = Target(name="m", provider="openai-compatible", model="m", base_url="http://127.0.0.1", needs_key=True)
+    models = [Model("ours", (Choice(theirs), Choice(ours))), Model("theirs", (Choice(theirs),)), Model("agent", ())]
+    assert Prices().unknown(models) == ["ours"]

@@ -1,10 +1,14 @@
 """Tickets: one use each, for a minute."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tokenwire.accounts.records.memory import MemoryRecords
+from tokenwire.accounts.records.sqlite import SqliteRecords
 from tokenwire.gate.principal import Principal, Scopes
 from tokenwire.gate.tickets import SECONDS, Tickets
 
@@ -45,3 +49,16 @@ async def test_the_records_do_not_hold_what_opens() -> None:
 @pytest.mark.parametrize("ticket", ["", "a", "a" * 43, "é" * 43, "a" * 1_000_000, "../key:1"])
 async def test_anything_else_is_no_ticket(ticket: str) -> None:
     assert await Tickets(MemoryRecords()).redeem(ticket) is None
+
+
+async def test_tickets_that_nobody_uses_do_not_pile_up_in_a_file(tmp_path: Path) -> None:
+    now = 1_800_000_000.0
+    records = SqliteRecords(tmp_path / "runs.db", clock=lambda: now)
+    await records.start()
+    tickets = Tickets(records)
+    for _ in range(5):
+        await tickets.issue(ANN)
+        now += SECONDS
+    await records.close()
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as file:
+        assert file.execute("SELECT count(*) FROM named").fetchone() == (1,)

@@ -134,6 +134,8 @@ def test_what_is_no_public_key_for_the_algorithms(pem: str) -> None:
 
 async def test_headers_that_the_standard_does_not_know_do_not_matter() -> None:
     assert await tokens().verify(signed(header={"cat": "cl_B7d4PD111AAA", "typ": "at+jwt"})) is not None
+    assert await tokens().verify(signed(header={"x5t#S256": "A" * 2000})) is not None
+    assert await tokens().verify(signed(header={"x5t#S256": "A" * 4000})) is None
 
 
 async def test_claims_become_scopes() -> None:

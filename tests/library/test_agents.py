@@ -399,6 +399,21 @@ async def test_a_wait_that_somebody_else_cancelled_fails_the_agent() -> None:
         assert (await told.end()).terminal == error(Code.agent_failed, "The agent failed.")
 
 
+class Panic(BaseException):
+    """As extensions in Rust raise them: no ``Exception``."""
+
+
+@pytest.mark.parametrize("said", [(), ("Hel",)], ids=["before the first token", "after it"])
+async def test_whatever_an_agent_raises_ends_its_run(said: tuple[str, ...]) -> None:
+    async def agent(_: Ask) -> AsyncIterator[str]:
+        for delta in said:
+            yield delta
+        raise Panic
+
+    async with telling(agent) as told, asyncio.timeout(10):
+        assert (await told.end()).terminal == error(Code.agent_failed, "The agent failed.")
+
+
 async def test_what_was_never_asked_leaves_no_task(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with telling(plain("Hel")) as told:

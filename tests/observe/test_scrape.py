@@ -1,10 +1,12 @@
 """Whoever may see the metrics gets those of all workers; nobody else gets any."""
 
+import asyncio
 import contextlib
 import http.client
 import os
 import random
 import re
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -14,7 +16,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tokenwire.config import load
+from tokenwire.config.observe import Metrics as MetricsConfig
 from tokenwire.errors import ConfigError
+from tokenwire.observe import scrape
 from tokenwire.testing import Reply, ThreadedUpstream
 
 from ..conftest import Serve
@@ -99,6 +103,17 @@ def test_bad_http_ends_its_connection_and_nothing_else(serve: Serve, head: bytes
     assert scraped(port)[0] == 200
 
 
+@pytest.mark.anyio
+async def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scrape, "_HEAD_SECONDS", 0.01)
+    port = free_port()
+    page = scrape.Page(MetricsConfig(port=port, host="127.0.0.1", token=None), list, None)
+    async with page.serving(), asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
+
+
 def test_guarded_at_the_main_one(serve: Serve) -> None:
     server = serve(MODEL + '[metrics]\ntoken_env = "SCRAPER"\n', SCRAPER=TOKEN)
     assert get(server.url, "/metrics").status == 401
@@ -141,6 +156,9 @@ def test_a_worker_that_is_gone_is_merely_missing(upstream: ThreadedUpstream, ser
     server = serve(MODEL + "[metrics]\nport = 0\n", TOKENWIRE_METRICS_PEERS=str(folder))
     assert stat.S_ISSOCK(os.stat(folder / "1.sock").st_mode)  # noqa: PTH116
     assert workers(scraped(port_of(server))[1]) == {str(server.process.pid)}
+    server.process.send_signal(signal.SIGINT)
+    server.process.wait(20)
+    assert [path.name for path in folder.iterdir()] == ["1.sock"]  # one that leaves takes its own with it
 
 
 def test_without_the_table_there_are_none(serve: Serve) -> None:

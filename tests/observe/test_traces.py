@@ -1,5 +1,6 @@
 """Spans say what the conventions want said, in one trace, and neither secrets nor content."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +12,12 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from tokenwire import ChatBackend
 from tokenwire.observe.traces import route_of
+from tokenwire.server.openapi import describe
 from tokenwire.testing import Reply, ThreadedUpstream
 
 EXPORTER = InMemorySpanExporter()
@@ -32,7 +36,7 @@ def _spans(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPAN_KEY", KEY)
 
 
-def config(upstream: ThreadedUpstream, **traces: Any) -> dict[str, Any]:
+def config(upstream: ThreadedUpstream, model: dict[str, Any] | None = None, **traces: Any) -> dict[str, Any]:
     return {
         "models": {
             "fast": {
@@ -42,6 +46,7 @@ def config(upstream: ThreadedUpstream, **traces: Any) -> dict[str, Any]:
                 "key_env": "SPAN_KEY",
                 "max_tokens": 50,
                 "retries": 1,
+                **(model or {}),
             }
         },
         "personas": {"p": {"system": "Be brief, Eve."}},
@@ -107,6 +112,7 @@ async def test_a_question(upstream: ThreadedUpstream) -> None:
         "gen_ai.request.stream": True,
         "gen_ai.request.max_tokens": 50,
         "gen_ai.conversation.id": "t",
+        "gen_ai.response.model": "upstream-of-fast",
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 8,
         "gen_ai.usage.output_tokens": 2,
@@ -131,6 +137,75 @@ async def test_each_attempt_has_a_span_and_says_what_went_wrong(upstream: Thread
     assert first.status.status_code is trace.StatusCode.ERROR
     assert "error.type" not in attributes(second)
     assert KEY not in first.to_json()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("provider", ["openai", "openai-responses", "anthropic", "gemini", "ollama"])
+async def test_the_model_that_answers(upstream: ThreadedUpstream, provider: str) -> None:
+    path = {"openai": "/v1", "openai-responses": "/v1", "gemini": "/v1beta"}.get(provider, "")
+    upstream.reply(Reply(text=("Bob", " says"), model="the-one-of-today"))
+    async for server in served(config(upstream, {"provider": provider, "base_url": upstream.origin + path})):
+        assert (await server.ask(question())).status_code == 200
+    said = attributes((await spans())["chat upstream-of-fast"])
+    assert said["gen_ai.response.model"] == "the-one-of-today"
+    assert said["gen_ai.request.model"] == "upstream-of-fast"
+
+
+@pytest.mark.anyio
+async def test_what_a_target_is_asked_for_beside_that(upstream: ThreadedUpstream) -> None:
+    """Its own parameters are the last word, in the convention's spelling."""
+    params = {"top_p": 0.5, "seed": 7, "stop": f"END {KEY}", "max_tokens": 20, "metadata": {"of": "nobody"}}
+    model = {"provider": "moonshot", "temperature": 0.25, "params": params}
+    upstream.reply(Reply(text=("Bob",)))
+    async for server in served(config(upstream, model)):
+        await server.ask(question())
+    said = attributes((await spans())["chat upstream-of-fast"])
+    assert said["gen_ai.provider.name"] == "moonshot_ai"
+    asked = {name.removeprefix("gen_ai.request."): value for name, value in said.items() if ".request." in name}
+    assert asked == {
+        "model": "upstream-of-fast",
+        "stream": True,
+        "temperature": 0.25,
+        "max_tokens": 20,
+        "top_p": 0.5,
+        "seed": 7,
+        "stop_sequences": ("END ****",),
+    }
+
+
+@pytest.mark.anyio
+async def test_an_answer_without_an_end_has_no_reason_of_the_model_s(upstream: ThreadedUpstream) -> None:
+    broken = Reply(text=("Bob", " says"), error_after=1)
+    upstream.reply(Reply(text=("Bob",), hold=True), broken, Reply(status=401, body="no"))
+    async for server in served(config(upstream, {"retries": 0})):
+        asked = asyncio.create_task(server.ask(question("stopped")))
+        await asyncio.to_thread(upstream.received)
+        await server.client.post("/api/chat/runs/stopped/cancel")
+        await asked
+        await server.ask(question("broken"))
+        await server.ask(question("refused"))
+    said = {
+        span["tokenwire.run.id"]: span
+        for span in map(attributes, EXPORTER.get_finished_spans())
+        if "gen_ai.operation.name" in span
+    }
+    reasons = {run: span.get("gen_ai.response.finish_reasons") for run, span in said.items()}
+    assert reasons == {"stopped": ("error",), "broken": ("error",), "refused": None}
+    assert {run for run, span in said.items() if "tokenwire.stopped" in span} == {"stopped"}
+    assert {run for run, span in said.items() if "error.type" in span} == {"broken", "refused"}
+    requests = [span for span in EXPORTER.get_finished_spans() if span.name == "POST /api/chat"]
+    failed = [span for span in requests if span.status.status_code is trace.StatusCode.ERROR]
+    assert [attributes(span)["error.type"] for span in failed] == ["502"]  # the others were answered
+
+
+@pytest.mark.anyio
+async def test_who_has_told_of_the_request_already_is_believed(upstream: ThreadedUpstream) -> None:
+    """Another's middleware, which has read the same header."""
+    async for server in served(config(upstream)):
+        with PROVIDER.get_tracer("theirs").start_as_current_span("theirs"):
+            await server.client.get("/models", headers={"traceparent": CALLER})
+    found = await spans()
+    assert found["GET /models"].parent == found["theirs"].context
 
 
 @pytest.mark.anyio
@@ -179,6 +254,28 @@ async def test_but_where_it_is_wanted_and_redacted(upstream: ThreadedUpstream, s
     ]
     (answer,) = json.loads(said["gen_ai.output.messages"])
     assert answer["parts"] == [{"type": "text", "content": "Bob says ****"}]
+
+
+@pytest.mark.anyio
+async def test_under_a_prefix_the_route_is_the_same(upstream: ThreadedUpstream) -> None:
+    backend = ChatBackend(config(upstream), page=False)
+    mounted = Starlette(routes=[Mount("/ai", backend)])
+    async with (
+        backend.running(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(mounted), base_url="http://localhost") as client,
+    ):
+        await client.get("/ai/models")
+    assert "GET /models" in await spans()
+
+
+def test_every_path_that_is_served_is_a_route() -> None:
+    class Everything:
+        def __contains__(self, path: object) -> bool:
+            return True
+
+    described = set(describe(Everything())["paths"])
+    for path in (*described, "/", "/openapi.json", "/api/chat/ws"):
+        assert route_of(path) == path
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Whatever is asked within the description, and around it, the answer is one that it describes."""
 
+from pathlib import Path
 from typing import Any
 
 import schemathesis
@@ -7,6 +8,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -14,6 +17,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tokenwire.server.openapi import describe
 
+from ..cli.command import tokenwire
+from ..conftest import Serve
 from ..over_http.client import ask
 from ..server import Server
 from .conftest import CANARY
@@ -41,12 +46,13 @@ def test_an_answer_is_as_described(server: Server, case: "schemathesis.Case[Any]
     case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=20)
 
 
-@schema.include(path_regex="^/(models|usage|metrics|api/chat/ticket)$").parametrize()
-@settings(max_examples=4, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+@schema.include(path_regex="^/(models|usage|metrics|healthz|api/chat/ticket)$").parametrize()
+@settings(max_examples=12, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
 def test_so_is_an_answer_to_a_token(server: Server, case: "schemathesis.Case[Any]") -> None:
-    """The metrics' own, which is nobody's elsewhere."""
+    """The metrics' own, which is nobody's elsewhere. What may be asked here is described to the letter."""
     headers = {"authorization": f"Bearer {CANARY}"}
-    case.call_and_validate(base_url=server.url, headers=headers, checks=CHECKS, timeout=20)
+    checks = [*CHECKS, positive_data_acceptance, negative_data_rejection]
+    case.call_and_validate(base_url=server.url, headers=headers, checks=checks, timeout=20)
 
 
 def test_the_example_is_answered(server: Server, document: Any) -> None:
@@ -57,3 +63,18 @@ def test_the_example_is_answered(server: Server, document: Any) -> None:
             answer = ask(server.url, path, content["example"])
             assert (answer.status, answer.headers["content-type"]) == (200, stream)
             answer.read()
+
+
+def test_a_run_that_is_stopped_is_as_described(server: Server) -> None:
+    ask(server.url, body={"runId": "to-be-stopped", "messages": [{"role": "user", "content": "Hi"}]}).read()
+    case = schema["/api/chat/runs/{run}/cancel"]["POST"].Case(path_parameters={"run": "to-be-stopped"})
+    assert case.call_and_validate(base_url=server.url, checks=CHECKS).status_code == 200
+
+
+def test_so_is_a_ticket(serve: Serve, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    model = '[models.m]\nprovider = "openai-compatible"\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\n'
+    server = serve(f"{model}[auth]\nkeys = true\n", "--store", store)
+    key = tokenwire("keys", "create", "--store", store).stdout.strip()
+    case = schema["/api/chat/ticket"]["POST"].Case(headers={"authorization": f"Bearer {key}"})
+    assert case.call_and_validate(base_url=server.url, checks=CHECKS).status_code == 200

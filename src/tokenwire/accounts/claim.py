@@ -51,7 +51,7 @@ class Standing(NamedTuple):
     remaining: int
     """Units that may still be taken at once; never negative."""
     reset: float
-    """Seconds until all of them can be had again."""
+    """Seconds until more can be had: of a rate one unit, of a budget all, of slots all as well, if nobody renews."""
     retry: float
     """Seconds after which the same claim may be granted; 0 where nothing is against it, infinite where it never is."""
 

@@ -37,3 +37,5 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where the tokens are from: the provider's own report, our estimate of what was made, or nowhere."""
     cost: int | None = None
     """``None`` where no price is known."""
+    byok: bool = False
+    """Whether it was asked with a key that the request brought: that it cost us nothing is all we know."""

@@ -47,7 +47,7 @@ def _standing(claim: Claim, usage: Usage, now: float, *, taken: bool) -> Standin
     used = max(0.0, usage.used + spent)
     if isinstance(claim, Rate):
         a_unit = claim.seconds / claim.limit if claim.limit else 0.0
-        reset = used * a_unit
+        reset = min(used, 1 + used - math.ceil(used)) * a_unit
         wait = (usage.used + needed - claim.limit) * a_unit
     elif isinstance(claim, Slot):
         reset = max(usage.idle_in, claim.seconds if taken else 0.0)

@@ -7,11 +7,14 @@ from typing import Any
 from ..messages import Message
 from ..providers.base import Prompt
 from ..runs.run import Source
-from .inner import heard
+from .inner import Call, heard
 from .pieces import Piece
 
 ModelSource = Callable[[str, Prompt], Source]
 """A source that asks a configured model, by its name. Raises :class:`LookupError` where there is none."""
+
+Calls = Callable[[str, Prompt], Call]
+"""What a question to a model has to pass, so that it is paid for."""
 
 
 def _no_models(name: str, _: Prompt) -> Source:
@@ -40,6 +43,8 @@ class Ask:
     """What the client sends beside the messages (``forwardedProps``, ``data``). Anybody can send anything in it."""
     models: ModelSource = field(default=_no_models, repr=False, compare=False)
     """Behind :meth:`model`."""
+    calls: Calls | None = field(default=None, repr=False, compare=False)
+    """Behind it as well, where account is kept."""
 
     @property
     def prompt(self) -> str:
@@ -57,7 +62,10 @@ class Ask:
         """The answer of a configured model to these messages, or to this question's own.
 
         Its text comes as ``str``; everything it gives can be yielded as it is. Raises :class:`LookupError` for a model
-        that is not configured, and while it answers :class:`tokenwire.Failure` where it fails.
+        that is not configured, and while it answers :class:`tokenwire.Failure` where it fails, or where the limits of
+        whoever asks grant no more. It ends with the agent's own answer.
         """
         asked = self.messages if messages is None else tuple(messages)
-        return heard(self.models(name, Prompt(messages=asked, temperature=temperature, max_tokens=max_tokens)))
+        prompt = Prompt(messages=asked, temperature=temperature, max_tokens=max_tokens)
+        source = self.models(name, prompt)
+        return heard(source, None if self.calls is None else self.calls(name, prompt))

@@ -1,6 +1,7 @@
 """One question to one agent: a task that listens to it, and tells the run."""
 
 import asyncio
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from ..errors import Code, Failure, UpstreamFailure
 from ..observe.content import Content
 from ..runs.run import Run
 from .agent import Agent
-from .ask import Ask
+from .ask import Ask, Calls
 from .pieces import Piece, checked
 from .telling import Telling
 
@@ -37,6 +38,10 @@ class AgentSource:
         self._stopped = False
         self._in_a_row = 0
         self._paused: asyncio.Future[None] | None = None
+
+    def have_paid(self, calls: Calls) -> None:
+        """Has the models that the agent asks paid for. Not once it is asked."""
+        self._ask = dataclasses.replace(self._ask, calls=calls)
 
     def start(self, run: Run) -> None:
         """Asks the agent, in a task of its own with the context of the request."""
@@ -80,8 +85,12 @@ class AgentSource:
             self._failed()  # by whoever cancelled the agent, or what it waited for: not by us
             if self._task.cancelling():
                 raise
-        except Exception:  # noqa: BLE001 -- it is logged with its traceback
+        except GeneratorExit:  # the loop is gone, and everybody with it
+            raise
+        except BaseException as error:  # extensions in Rust panic with one
             self._failed()
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
         else:
             if not self._stopped:
                 reason, usage, model = self._telling.finish

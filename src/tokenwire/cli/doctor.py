@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,12 @@ def add_to(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", nargs="?", metavar="URL", help="a deployment, as its users reach it")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a configuration file (without URL: default: none)")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a configuration file; without it and URL, what the environment says",
+    )
     parser.add_argument("--store", metavar="URL", help="the store, in place of the configuration's")
     parser.add_argument(
         "--header",
@@ -44,8 +50,10 @@ def add_to(commands: Any) -> None:
         metavar="'NAME: VALUE'",
         help="sent with every request to the deployment; may be given more than once",
     )
-    parser.add_argument("--origin", metavar="ORIGIN", help="of a front end that is served from elsewhere")
-    parser.add_argument("--slow", action="store_true", help="look, too, whether silence is survived (half a minute)")
+    parser.add_argument(
+        "--origin", type=_origin, metavar="ORIGIN", help="of a front end that is served from elsewhere, to be let in"
+    )
+    parser.add_argument("--slow", action="store_true", help="look, too, whether a stream survives two heartbeats")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -68,9 +76,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _configuration(options: argparse.Namespace) -> list[Any]:
     from ..config import load
+    from ..doctor import plain_text
     from ..doctor.configuration import examine
 
-    return list(examine(load(options.config, os.environ, store=options.store)))
+    # the file first: what the environment holds is not known as a secret yet, and is none of its words
+    in_file = [] if options.config is None else list(plain_text.check(options.config))
+    return [*in_file, *examine(load(options.config, os.environ, store=options.store))]
 
 
 def _deployment(options: argparse.Namespace) -> list[Any]:
@@ -86,3 +97,9 @@ def _header(text: str) -> tuple[str, str]:
     if not (colon and name.strip() and text.isascii() and text.isprintable()):
         raise argparse.ArgumentTypeError("a header is like 'Authorization: Bearer …'")
     return name.strip(), value.strip()
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/*\s]+", text):
+        raise argparse.ArgumentTypeError("an origin is like https://app.example, without a path or a slash")
+    return text

@@ -70,12 +70,14 @@ def add_to(commands: Any) -> None:
     create.add_argument("--name", default="", metavar="NOTE", help="a note, to know the key by")
     create.add_argument(
         "--principal",
+        type=_name,
         metavar="NAME",
         help="whose runs and threads it sees; several keys may share one (default: the key's own)",
     )
     create.add_argument("--expires", type=_seconds, metavar="TIME", help="from now: 30d, 12h, 45m (default: never)")
     for name, what in _LISTS.items():
-        create.add_argument(f"--{name}", type=_names, metavar="A,B", help=f"{what} (default: all)")
+        kind = _origins if name == "origins" else _names
+        create.add_argument(f"--{name}", type=kind, metavar="A,B", help=f"{what} (default: all)")
     for name, what in _COUNTS.items():
         create.add_argument(f"--{name}", type=_count, metavar="N", help=f"{what} (default: no bound of its own)")
     for name, what in _AMOUNTS.items():
@@ -118,6 +120,7 @@ def _create(options: argparse.Namespace) -> int:
     issued = _with_keys(
         options,
         lambda keys: keys.create(name=options.name, principal=options.principal, scopes=scopes, expires=expires),
+        begins=True,
     )
     return _show(issued, options.json)
 
@@ -161,6 +164,8 @@ def _show(issued: Any, as_json: bool) -> int:
         return 0
     print(issued.text.reveal(), flush=True)
     lines = [f"principal  {_plain(told['principal'])}", f"expires    {_plain(told['expires'])}"]
+    if told["overlap"] is not None:
+        lines.append(f"overlap    the secret before it is good until {told['overlap']}")
     print("\n".join(["", *lines, "", "This key is not shown again: keep it now."]), file=sys.stderr)
     return 0
 
@@ -177,13 +182,17 @@ def _told(record: Any) -> dict[str, Any]:
         "created": _date(record.created),
         "changed": _date(record.changed),
         "expires": _date(record.expires),
+        "overlap": _date(max((seal.until for seal in record.seals[1:] if seal.until > now), default=None)),
         "revoked": _date(record.revoked),
         "scopes": msgspec.to_builtins(record.scopes),
     }
 
 
-def _with_keys(options: argparse.Namespace, work: Callable[[Any], Awaitable[_T]]) -> _T:
-    """Does something with the keys of the store. Raises :class:`ConfigError`."""
+def _with_keys(options: argparse.Namespace, work: Callable[[Any], Awaitable[_T]], *, begins: bool = False) -> _T:
+    """Does something with the keys of the store, which is made where this ``begins`` one.
+
+    Raises :class:`ConfigError`.
+    """
     # imported when they are needed, so that --help does not wait for them
     from ..accounts.address import open_records
     from ..accounts.records.contract import RecordsAway
@@ -197,6 +206,10 @@ def _with_keys(options: argparse.Namespace, work: Callable[[Any], Awaitable[_T]]
     address = parse_store(text or "memory")
     if not address.shared:
         raise ConfigError(NO_KEYS_IN_MEMORY)
+    if not begins and address.kind == "sqlite" and not Path(address.where.reveal()).exists():
+        raise ConfigError(f"there is no {address} here, and so there are no keys")
+    if file is not None and not file.auth.keys:
+        print(f"tokenwire: nobody is asked for a key by {options.config}: add [auth] keys = true", file=sys.stderr)
     pepper = pepper_of(os.environ)
 
     async def run() -> _T:
@@ -254,6 +267,21 @@ def _names(text: str) -> tuple[str, ...]:
     if not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list such as a,b")
     return names
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    from ..gate.origin import is_origin
+
+    for origin in (origins := _names(text)):
+        if not is_origin(origin):
+            raise argparse.ArgumentTypeError(f"{origin!r} is not an origin such as https://app.example")
+    return origins
+
+
+def _name(text: str) -> str:
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name")
+    return text
 
 
 def _count(text: str) -> int:

@@ -22,6 +22,7 @@ examples:
   tokenwire usage --config tokenwire.toml
   tokenwire usage --store sqlite:///runs.db --since 2026-11-01 --until 2026-12-01 --by principal
   tokenwire usage --config tokenwire.toml --by key --format csv > usage.csv
+  tokenwire usage --config tokenwire.toml --since 2026-11-21 --rows --format json
 """
 
 
@@ -45,6 +46,9 @@ def add_to(commands: Any) -> None:
         "--by", choices=("day", "principal", "model", "key"), default="day", help="a line for each (default: day)"
     )
     parser.add_argument(
+        "--rows", action="store_true", help="each run by itself, and nothing added up; in --format csv or json"
+    )
+    parser.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="how it is shown (default: table)"
     )
     parser.set_defaults(run=run)
@@ -52,6 +56,8 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints the report."""
+    if options.rows and options.format == "table":
+        raise ConfigError("--rows: name a --format, csv or json")
     address = _store(options)
     selection = Selection(options.principal, options.key, options.model, options.since, options.until)
     try:
@@ -77,11 +83,13 @@ def _store(options: argparse.Namespace) -> StoreAddress:
 
 async def _report(address: StoreAddress, selection: Selection, options: argparse.Namespace) -> str:
     from ..accounts.address import open_accounts
-    from ..ledger.formats import rendered
+    from ..ledger.formats import listed, rendered
     from ..ledger.report import report
 
     accounts = await open_accounts(address)
     try:
+        if options.rows:
+            return listed([entry async for entry in accounts.entries(selection)], options.format)
         return rendered(await report(accounts.entries(selection), options.by), options.format)
     finally:
         await accounts.close()

@@ -33,6 +33,14 @@ def _store(deployment: Deployment) -> Iterator[Finding]:
             "tokenwire doctor --config tokenwire.toml, on the machine that serves",
             why="Nothing can be asked, and nobody can come back to an answer.",
         )
+    elif answer.status == 401 and _with_credential(deployment):
+        yield problem(
+            CHECK,
+            "the credential in --header is refused",
+            "a key:  tokenwire keys list, with the store that serves: whether it is there, has expired or was revoked",
+            "a JWT:  look at its issuer, its audience and when it ends",
+            why="Whoever has it cannot ask. The store was not looked at.",
+        )
     elif answer.status == 401:
         yield note("store", "not looked at: it wants to know who asks", "--header 'Authorization: Bearer tw_…'")
     else:
@@ -42,6 +50,10 @@ def _store(deployment: Deployment) -> Iterator[Finding]:
             "look whether the proxy has rules of its own for /api/chat",
             why="404 with a code of tokenwire's was expected.",
         )
+
+
+def _with_credential(deployment: Deployment) -> bool:
+    return any(name.lower() in _CREDENTIALS for name in deployment.headers)
 
 
 def _access(deployment: Deployment) -> Iterator[Finding]:

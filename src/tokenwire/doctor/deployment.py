@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..errors import ConfigError
 from . import answering, cross_origin, line, passing, silence, streaming, web_socket
-from .exchange import Deployment, Unreachable
+from .exchange import Answer, Deployment, Unreachable
 from .finding import Finding, problem
 
 
@@ -18,14 +18,13 @@ def examine(deployment: Deployment, *, origin: str | None = None, slow: bool = F
     try:
         health = deployment.get("/healthz")
     except Unreachable as away:
-        raise ConfigError(f"{deployment.url} cannot be reached: {away}") from None
+        raise ConfigError(
+            f"{deployment.url} cannot be reached: {away}; is that its address, and does it run?"
+        ) from None
     if health.code == "forbidden_origin":
         raise ConfigError(f"{deployment.url} is not known there by this name: add {deployment.host} to [server] hosts")
     if not isinstance(health.json, dict) or health.json.get("status") not in ("ok", "leaving"):
-        raise ConfigError(
-            f"{deployment.url}{deployment.prefix}/healthz is no tokenwire's (status {health.status}): "
-            "give the address of its page, with the prefix it is mounted at"
-        )
+        raise ConfigError(_somebody_else(f"{deployment.url}{deployment.prefix}/healthz", health))
     for check in (line.check, answering.check, streaming.check, passing.check, web_socket.check):
         try:
             yield from check(deployment)
@@ -40,3 +39,17 @@ def examine(deployment: Deployment, *, origin: str | None = None, slow: bool = F
         yield from cross_origin.check(deployment, origin)
     if slow:
         yield from silence.check(deployment)
+
+
+def _somebody_else(url: str, answer: Answer) -> str:
+    if 300 <= answer.status < 400 and "location" in answer.headers:
+        return f"{url} leads to {answer.headers['location']!r}: give the address that this is at"
+    if answer.status in (502, 503, 504):
+        return (
+            f"{url} is answered by a proxy ({answer.status}), which does not reach tokenwire: "
+            "look whether that runs, and at the address that the proxy asks"
+        )
+    return (
+        f"{url} is no tokenwire's (status {answer.status}): "
+        "give the address of its page, with the prefix it is mounted at"
+    )

@@ -124,7 +124,9 @@ class Deployment:
 def reason(error: Exception) -> str:
     """What went wrong with a connection, in a few words."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid: {error.verify_message}"
+        return f"its certificate is not valid: {error.verify_message} (for a CA of your own, set SSL_CERT_FILE)"
+    if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+        return "no TLS is spoken at that port (plain HTTP begins with http://)"
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 

@@ -14,7 +14,10 @@ CHECK = "line"
 _SECONDS = 10.0
 _DAY = 86_400
 _SOON_DAYS = 14
-_HTTP2_LINES = ("nginx:  listen 443 ssl; http2 on;", "Caddy:  does it by itself")
+_HTTP2_LINES = (
+    "nginx:  listen 443 ssl; http2 on;   # before 1.25.1: listen 443 ssl http2;",
+    "Caddy:  does it by itself",
+)
 
 
 def check(deployment: Deployment) -> Iterator[Finding]:
@@ -26,7 +29,7 @@ def check(deployment: Deployment) -> Iterator[Finding]:
         yield warning(
             CHECK,
             "plain HTTP",
-            "Caddy:  chat.example { reverse_proxy 127.0.0.1:8000 }   # gets a certificate by itself",
+            "Caddy:  reverse_proxy 127.0.0.1:8000   # in the block of chat.example: gets a certificate by itself",
             *_HTTP2_LINES[:1],
             why="Everybody on the way can read keys and conversations. " + _SIX,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .exchange import Deployment
-from .finding import Finding, note, ok, problem
+from .finding import Finding, note, ok, problem, warning
 from .probing import first_event, is_probe, probe
 
 CHECK = "headers"
@@ -24,7 +24,8 @@ _FROM_PROXIES = ("x-forwarded-for", "forwarded")
 def check(deployment: Deployment) -> Iterator[Finding]:
     """Raises :class:`Unreachable`."""
     answer = probe(deployment, **{name.replace("-", "_"): value for name, value in _SENT.items()})
-    arrived = first_event(answer).get("arrived")
+    told = first_event(answer)
+    arrived = told.get("arrived")
     if not is_probe(answer) or not isinstance(arrived, list):
         return
     lost = [name for name in _SENT if name.lower() not in arrived]
@@ -35,6 +36,13 @@ def check(deployment: Deployment) -> Iterator[Finding]:
             f"nginx:  proxy_set_header {name} $http_{name.lower().replace('-', '_')};",
             f"others: let {name} pass",
             why=_WHY[name.lower()],
+        )
+    if told.get("http") == "1.0":
+        yield warning(
+            CHECK,
+            "a proxy asks in HTTP/1.0",
+            "nginx:  proxy_http_version 1.1;",
+            why="An answer that breaks off looks whole to the browser, and WebSockets do not pass.",
         )
     if "x-request-id" not in answer.headers:
         yield note(CHECK, "X-Request-Id is taken from answers", why="It finds a user's request in the log.")

@@ -38,8 +38,19 @@ def check(config: Config) -> Iterator[Finding]:
 
 def _sqlite(file: Path) -> Iterator[Finding]:
     folder = file.parent
-    if not os.access(folder, os.W_OK):
-        yield problem(CHECK, f"{folder} cannot be written to", "chown it to whom the server runs as", why=_NO_START)
+    files = [
+        path for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm"))) if path.exists()
+    ]
+    if not folder.is_dir():
+        yield problem(CHECK, f"there is no {folder}", f"mkdir -p {folder}", why=_NO_START)
+        return
+    if closed := [path for path in (folder, *files) if not os.access(path, os.R_OK | os.W_OK)]:
+        yield problem(
+            CHECK,
+            f"{', '.join(map(str, closed))} cannot be written to",
+            "chown it to whom the server runs as, and look at the doctor's findings as that user",
+            why=_NO_START,
+        )
         return
     if not file.exists():
         yield ok(CHECK, f"{file} will be made at the first start")
@@ -50,11 +61,7 @@ def _sqlite(file: Path) -> Iterator[Finding]:
     except sqlite3.Error as error:
         yield problem(CHECK, f"{file} cannot be read: {error}", "look whose it is, or name another file", why=_NO_START)
         return
-    open_to_others = [
-        path.name
-        for path in (file, *(file.with_name(f"{file.name}-{part}") for part in ("wal", "shm")))
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077
-    ]
+    open_to_others = [path.name for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077]
     if open_to_others:
         yield warning(
             CHECK,

@@ -30,8 +30,9 @@ def check(deployment: Deployment) -> Iterator[Finding]:
         yield warning(
             CHECK,
             f"somebody on the way packs the stream ({packing})",
-            "nginx:  location /api/chat { gzip off; }   # or leave text/event-stream out of gzip_types",
-            "Caddy:  encode { match { not header Content-Type text/event-stream* } }",
+            "nginx:  gzip off;   # where /api/chat is passed on; or leave text/event-stream out of gzip_types",
+            "Caddy:  @others not path /api/chat*",
+            "        encode @others gzip",
             why="Single tokens do not get smaller by it, and most packers wait for more: tokens come late, in heaps.",
         )
     if "no-transform" not in answer.headers.get("cache-control", ""):
@@ -49,9 +50,9 @@ def check(deployment: Deployment) -> Iterator[Finding]:
         yield problem(
             CHECK,
             f"{EVENTS} events that were sent within {_WHOLE:.1f} s came at once",
-            "nginx:    location /api/chat { proxy_buffering off; proxy_http_version 1.1; gzip off; }",
-            "Caddy:    reverse_proxy 127.0.0.1:8000 { flush_interval -1 }",
-            "Apache:   ProxyPass … flushpackets=on",
+            "nginx:   proxy_buffering off; proxy_http_version 1.1; gzip off;   # where /api/chat is passed on",
+            "Caddy:   flush_interval -1   # in the block of reverse_proxy",
+            "Apache:  flushpackets=on   # at the end of ProxyPass",
             why="A proxy holds the answer back: the user waits for the end, and a heartbeat never comes.",
         )
     elif packing == "identity":

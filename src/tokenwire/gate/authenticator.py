@@ -139,8 +139,7 @@ class Authenticator:
         token = credential.token.reveal()
         if credential.source == "ticket":
             principal = await self._tickets.redeem(token)
-            ended = principal is not None and principal.key is not None and not await self._keys.live(principal.key)
-            return None if ended else principal
+            return None if principal is None else await self._keys.confirm(principal)
         if self._auth.keys and token.startswith(PREFIX):
             return await self._keys.verify(token)
         if self._tokens is not None and credential.source != "scheme" and token.count(".") == 2:

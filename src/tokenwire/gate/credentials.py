@@ -54,7 +54,7 @@ def credential_of(connection: HTTPConnection, cookie: str | None = None) -> Cred
             if len(tickets) > 1:
                 raise Refusal(Code.unauthenticated)
             return Credential("ticket", _token(tickets[0]))
-    if cookie is not None and (value := connection.cookies.get(cookie)) is not None:
+    if cookie is not None and (value := _cookie(connection, cookie)) is not None:
         return Credential("cookie", _token(value))
     return None
 
@@ -93,6 +93,14 @@ def _only(headers: Headers, name: str) -> str | None:
     if len(values) > 1:
         raise Refusal(Code.unauthenticated)
     return values[0] if values else None
+
+
+def _cookie(connection: HTTPConnection, name: str) -> str | None:
+    """The value of a cookie, which a neighbouring host may have set beside ours: nobody can tell which is which."""
+    pairs = [pair for header in connection.headers.getlist("cookie") for pair in header.split(";")]
+    if sum(pair.partition("=")[0].strip() == name for pair in pairs) > 1:
+        raise Refusal(Code.unauthenticated)
+    return connection.cookies.get(name)
 
 
 def _offered_token(subprotocols: Iterable[str]) -> str | None:

@@ -46,13 +46,15 @@ class Jwks:
         self._clock = clock
         self._keys: Sequence[Key] = ()
         self._fetched: float | None = None
+        self._away = True
+        """Whether the issuer did not say its keys when it was last asked."""
         self._attempted: float | None = None
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, kid: str | None, algorithm: str) -> Key | None:
         """The key that a token names, where it is one for this algorithm.
 
-        Raises :class:`Refusal` while the issuer's keys are not known.
+        Raises :class:`Refusal` where only the issuer could tell, and it is away.
         """
         self._forget()
         key = fitting(self._keys, kid, algorithm)
@@ -61,7 +63,7 @@ class Jwks:
             key = fitting(self._keys, kid, algorithm)
         elif self._age() >= FRESH_SECONDS:
             self._begin()
-        if self._fetched is None:
+        if key is None and self._away:
             raise Refusal(
                 Code.store_unavailable,
                 "The server cannot check this token at the moment.",
@@ -99,9 +101,10 @@ class Jwks:
         try:
             keys = _read(await self._fetch(self._url))
         except (OSError, ValueError, RecursionError, aiohttp.ClientError) as error:
+            self._away = True
             logger.warning("the keys at %s cannot be had: %s", self._url, type(error).__name__)
         else:
-            self._keys, self._fetched = keys, self._clock()
+            self._keys, self._fetched, self._away = keys, self._clock(), False
         finally:
             self._fetching = None
 

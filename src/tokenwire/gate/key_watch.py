@@ -64,7 +64,8 @@ class KeyWatch:
     ) -> Callable[[], None]:
         """Calls ``end`` once when the principal's key comes to its end, unless it was let go of by then.
 
-        :param over: whether there is nothing left to end: then it is let go of by itself.
+        :param end: does nothing where there is nothing left to end.
+        :param over: whether that is so: then it is let go of by itself.
         :returns: what lets go of it.
         """
         if principal.key is None:
@@ -81,6 +82,9 @@ class KeyWatch:
 
     async def look(self) -> None:
         """Ends what has to end by now."""
+        for place, hold in tuple(self._held.items()):
+            if hold.over():
+                del self._held[place]
         try:
             await self._learn()
         except Refusal as away:
@@ -88,11 +92,8 @@ class KeyWatch:
         now = self._clock()
         for place, hold in tuple(self._held.items()):
             principal = self._standing.get(_shown(hold.principal), hold.principal)
-            ends = principal is None or (principal.expires is not None and now >= principal.expires)
-            if not (ends or hold.over()):
-                continue
-            self._held.pop(place, None)
-            if ends and not hold.over():
+            if principal is None or (principal.expires is not None and now >= principal.expires):
+                self._held.pop(place, None)
                 hold.end()
 
     async def close(self) -> None:
@@ -104,7 +105,8 @@ class KeyWatch:
     async def _learn(self) -> None:
         version = await self._keys.version()
         known = self._standing if version == self._version else {}
-        held = {_shown(hold.principal): hold.principal for hold in self._held.values()}
+        principals = [hold.principal for hold in self._held.values()]
+        held = {_shown(principal): principal for principal in principals if principal.rotation is not None}
         self._standing = {
             shown: known[shown] if shown in known else await self._keys.confirm(principal)
             for shown, principal in held.items()

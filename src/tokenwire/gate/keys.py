@@ -28,7 +28,7 @@ CACHE_SECONDS = 0.5
 """How long a record is believed without being read again."""
 
 _CHANGES = "key-changes"
-"""The record that is another one after every change of a key."""
+"""The record that is another one whenever something has ended."""
 _ALPHABET = string.ascii_letters + string.digits
 _ID_LENGTH, _SECRET_LENGTH = 12, 43  # of 62 characters each: 71 and 256 bits
 _KEY = re.compile(rf"{PREFIX}([A-Za-z0-9]{{{_ID_LENGTH}}})_([A-Za-z0-9]{{{_SECRET_LENGTH}}})")
@@ -47,6 +47,8 @@ class Seal(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: bytes
     until: float | None = None
     """Unix time after which it opens nothing, where a rotation has set one."""
+    rotation: int = 0
+    """How many secrets the key had before."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,7 +97,10 @@ class Keys:
         self._pepper = pepper.reveal().encode() if pepper is not None else b""
         self._clock = clock
         self._cache: dict[str, tuple[float, KeyRecord]] = {}
-        self._nobody = self._seal(_random(_SECRET_LENGTH))
+        # looked at in the place of a key that is not there: nothing opens it, and it was over long ago
+        seal = self._seal(_random(_SECRET_LENGTH))
+        nobodys = KeyRecord(id="", principal="", created=0.0, changed=0.0, expires=0.0, seals=(seal,))
+        self._nobody = msgspec.json.encode(nobodys)
 
     async def create(
         self,
@@ -117,14 +122,14 @@ class Keys:
             expires=expires,
             seals=(self._seal(secret),),
         )
-        await self._write(record)
+        await self._put(record)
         return _issued(record, secret)
 
     async def list(self) -> list[KeyRecord]:
         """Every key that was ever made, the oldest first."""
-        revoked = await self._revoked()
-        kept = [_record(value) for value in (await self._records.list("key:")).values()]
-        records = [msgspec.structs.replace(record, revoked=revoked.get(record.id)) for record in kept]
+        revoked = await self._records.list("revoked:")
+        kept = await self._records.list("key:")
+        records = [_record(value, revoked.get(f"revoked:{name.partition(':')[2]}")) for name, value in kept.items()]
         return sorted(records, key=lambda record: record.created)
 
     async def revoke(self, key_id: str) -> KeyRecord:
@@ -133,7 +138,7 @@ class Keys:
         if record.revoked is None:
             record = msgspec.structs.replace(record, revoked=self._clock())
             await self._records.put(f"revoked:{record.id}", msgspec.json.encode(record.revoked))
-            await self._changed(record.id)
+            await self._changed(record)
         return record
 
     async def rotate(self, key_id: str, *, overlap: float = 0.0) -> IssuedKey:
@@ -150,8 +155,10 @@ class Keys:
             for seal in record.seals
             if overlap > 0 and (seal.until is None or seal.until > now)
         )
-        record = msgspec.structs.replace(record, changed=now, seals=(self._seal(secret), *old))
-        await self._write(record)
+        seal = self._seal(secret, record.seals[0].rotation + 1)
+        record = msgspec.structs.replace(record, changed=now, seals=(seal, *old))
+        await self._put(record)
+        await self._changed(record)
         return _issued(record, secret)
 
     async def verify(self, text: str) -> Principal | None:
@@ -162,83 +169,81 @@ class Keys:
         match = _KEY.fullmatch(text) if len(text) <= len(PREFIX) + _ID_LENGTH + 1 + _SECRET_LENGTH else None
         if match is None:
             return None
-        key_id, secret = match[1], match[2]
-        record, now = await self._look_up(key_id), self._clock()
-        opened = [
-            seal for seal in (record.seals if record is not None else (self._nobody,)) if self._opens(seal, secret)
-        ]
-        if record is None or not record.live(now):
-            return None
-        if not opened:
+        # whether there is such a key or not, and whatever is wrong: the same work, so that time says nothing of it
+        record = await self._look_up(match[1])
+        opened = [seal for seal in record.seals if self._opens(seal, match[2])]
+        principal = self._holder(record, opened[0]) if opened else None
+        if principal is None:
             # the likeliest reason on a new installation is a TOKENWIRE_SECRET that the command did not have
-            logger.info("%s: not its secret, or made with another TOKENWIRE_SECRET", record.public)
-            return None
-        if opened[0].until is not None and now >= opened[0].until:
-            return None
-        ends = [end for end in (record.expires, opened[0].until) if end is not None]
-        return Principal(
-            name=record.principal, key=record.id, scopes=record.scopes, expires=min(ends) if ends else None
-        )
+            why = "over" if opened else "not its secret, or made with another TOKENWIRE_SECRET"
+            logger.info("%s%s: %s", PREFIX, match[1], why if record.id else "there is no such key")
+        return principal
 
-    async def live(self, key_id: str) -> bool:
-        """Whether a key opens anything. Raises :class:`.RecordsAway`."""
-        record = await self._look_up(key_id)
-        return record is not None and record.live(self._clock())
+    async def confirm(self, principal: Principal) -> Principal | None:
+        """The same as their key makes them by now; ``None`` where it is over, or the secret that they have shown.
+
+        Whoever came with no key of ours stays who they are. Raises :class:`.RecordsAway`.
+        """
+        if principal.key is None or principal.rotation is None:
+            return principal
+        record = await self._read(principal.key)
+        shown = [seal for seal in record.seals if seal.rotation == principal.rotation]
+        return self._holder(record, shown[0]) if shown else None
 
     async def version(self) -> bytes:
-        """Another one after every change of any key, in whatever process."""
+        """Another one after every rotation and every revocation of any key, in whatever process."""
         return await self._records.get(_CHANGES) or b""
 
-    async def ended(self) -> set[str]:
-        """The public ids of all keys that were revoked."""
-        return set(await self._revoked())
+    def _holder(self, record: KeyRecord, seal: Seal) -> Principal | None:
+        """Who a secret of a key proves somebody to be, while both are good."""
+        now = self._clock()
+        if not record.live(now) or (seal.until is not None and now >= seal.until):
+            return None
+        ends = [end for end in (record.expires, seal.until) if end is not None]
+        return Principal(
+            name=record.principal,
+            key=record.id,
+            rotation=seal.rotation,
+            scopes=record.scopes,
+            expires=min(ends) if ends else None,
+        )
 
-    async def _look_up(self, key_id: str) -> KeyRecord | None:
+    async def _look_up(self, key_id: str) -> KeyRecord:
         now = time.monotonic()
         read, record = self._cache.get(key_id, (0.0, None))
         if record is None or now - read >= CACHE_SECONDS:
-            self._cache.pop(key_id, None)
             record = await self._read(key_id)
-            if record is not None:
-                if len(self._cache) >= _CACHED:
-                    self._cache.clear()
-                self._cache[key_id] = (now, record)
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[key_id] = (now, record)
         return record
 
     async def _known(self, key_id: str) -> KeyRecord:
         match = _ID.fullmatch(key_id)
         record = await self._read(match[1]) if match is not None else None
-        if record is None:
+        if record is None or not record.id:
             # without what was given: it may be a whole key
             raise UnknownKeyError(
                 "there is no such key: tokenwire keys list shows their public ids, like tw_0aB1cD2eF3gH"
             )
         return record
 
-    async def _read(self, key_id: str) -> KeyRecord | None:
+    async def _read(self, key_id: str) -> KeyRecord:
+        """A record as it is now; nobody's, where there is none."""
         value = await self._records.get(f"key:{key_id}")
-        if value is None:
-            return None
         revoked = await self._records.get(f"revoked:{key_id}")
-        return msgspec.structs.replace(
-            _record(value), revoked=msgspec.json.decode(revoked, type=float) if revoked is not None else None
-        )
+        return _record(self._nobody if value is None else value, revoked)
 
-    async def _revoked(self) -> dict[str, float]:
-        values = await self._records.list("revoked:")
-        return {name.partition(":")[2]: msgspec.json.decode(value, type=float) for name, value in values.items()}
-
-    async def _write(self, record: KeyRecord) -> None:
+    async def _put(self, record: KeyRecord) -> None:
         await self._records.put(f"key:{record.id}", msgspec.json.encode(record))
-        await self._changed(record.id)
 
-    async def _changed(self, key_id: str) -> None:
-        self._cache.pop(key_id, None)
+    async def _changed(self, record: KeyRecord) -> None:
+        self._cache.pop(record.id, None)
         await self._records.put(_CHANGES, secrets.token_bytes(12))
 
-    def _seal(self, secret: str) -> Seal:
+    def _seal(self, secret: str, rotation: int = 0) -> Seal:
         salt = secrets.token_bytes(16)
-        return Seal(salt, self._digest(salt, secret))
+        return Seal(salt, self._digest(salt, secret), rotation=rotation)
 
     def _opens(self, seal: Seal, secret: str) -> bool:
         return hmac.compare_digest(seal.digest, self._digest(seal.salt, secret))
@@ -251,8 +256,10 @@ def _issued(record: KeyRecord, secret: str) -> IssuedKey:
     return IssuedKey(record, Secret(f"{record.public}_{secret}"))
 
 
-def _record(value: bytes) -> KeyRecord:
-    return msgspec.json.decode(value, type=KeyRecord)
+def _record(value: bytes, revoked: bytes | None) -> KeyRecord:
+    record = msgspec.json.decode(value, type=KeyRecord)
+    when = msgspec.json.decode(revoked, type=float) if revoked is not None else None
+    return msgspec.structs.replace(record, revoked=when)
 
 
 def _random(length: int) -> str:

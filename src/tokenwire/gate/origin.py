@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .answer_headers import SECURITY_HEADERS, with_headers
 from .host import Hosts
 
+_ORIGIN = re.compile(r"https?://[^/*\s]+")
 _THIS_MACHINE = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 _NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]+")
 
@@ -79,6 +80,11 @@ class OriginGate:
             else:
                 app = self._refusal
         await app(scope, receive, with_headers(send, added))
+
+
+def is_origin(text: str) -> bool:
+    """Whether it is an origin as a browser names it, and not an address or a pattern."""
+    return bool(_ORIGIN.fullmatch(text))
 
 
 class _Preflight:

@@ -78,11 +78,14 @@ class PublishedTariff:
 
 
 class FreeTariff:
-    """A model on this machine."""
+    """What costs the operator nothing: a model on this machine, or one that is asked with somebody else's key."""
 
     def cost(self, _: Usage) -> int:
         """See :class:`Tariff`."""
         return 0
+
+
+FREE = FreeTariff()
 
 
 class Prices:
@@ -104,14 +107,17 @@ class Prices:
         if target is None:
             return None
         provider, _, name = target.partition("/")
-        return FreeTariff() if provider == "local" else PublishedTariff(provider, name)
+        return FREE if provider == "local" else PublishedTariff(provider, name)
 
     def unknown(self, models: Iterable[Model]) -> list[str]:
-        """The models of which nobody knows what an answer costs, at one of their targets at least."""
+        """The models of which nobody knows what an answer costs, at one of the targets at least that we pay for."""
         return [
             model.name
             for model in models
-            if not all(self._is_known(model.name, f"{target.provider}/{target.model}") for target in model.targets)
+            if not all(
+                target.needs_key or self._is_known(model.name, f"{target.provider}/{target.model}")
+                for target in model.targets
+            )
         ]
 
     def _is_known(self, model: str, target: str) -> bool:

@@ -30,6 +30,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for everybody who does not have to say who they are."""
     key: str | None = None
     """The public part of the API key it was said with, where it was one."""
+    rotation: int | None = None
+    """By which secret of a key of tokenwire's own: 0 is the first, and each rotation makes the next."""
     scopes: Scopes = Scopes()
     expires: float | None = None
     """Unix time after which this is no longer true."""

@@ -43,7 +43,7 @@ class Tokens:
     async def verify(self, token: str) -> Principal | None:
         """Who a token says is asking; ``None`` where it is not to be believed.
 
-        Raises :class:`Refusal` while the issuer's keys are not known.
+        Raises :class:`Refusal` where only the issuer could tell, and it is away.
         """
         try:
             header = jws.extract_compact(token.encode("ascii"), registry=self._registry).headers()

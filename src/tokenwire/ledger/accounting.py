@@ -5,8 +5,9 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -14,22 +15,27 @@ import msgspec
 from .. import events
 from ..accounts.contract import Accounts, AccountsAway
 from ..accounts.entry import Entry
+from ..agents.source import AgentSource
 from ..errors import Refusal
+from ..events import Usage
 from ..gate.admission import SLOT_SECONDS, Admission, Asker
-from ..gate.price import Prices
+from ..gate.limit import Limit
+from ..gate.price import FREE, Prices, Tariff
 from ..providers.base import Prompt
+from ..routing.health import label
 from ..routing.model import Model
 from ..runs.engine import Engine
 from ..runs.log import Log, RunInfo
 from ..runs.observer import Observer
 from ..runs.outcome import Outcome
 from ..runs.run import Run, Source
-from .charge import Charge
+from .calls import Calls
+from .charge import Charge, corrections, quietly
 from .estimate import Told, prompt_tokens, told_in
 from .meter import Meter
 from .opening import Opening, Openings
-from .row import cost_of, row, used
-from .run_account import RunAccount
+from .row import Spent, row, spent_by
+from .run_account import Keep, RunAccount
 
 logger = logging.getLogger("tokenwire.ledger")
 
@@ -47,11 +53,20 @@ class Begun(NamedTuple):
     """What its answer may say of the limits."""
 
 
+class _UnderWay(NamedTuple):
+    """A run of this process."""
+
+    account: RunAccount
+    calls: Calls
+    """Models that it asks, where it is an agent's."""
+
+
 class Accounting:
     """Starts runs within limits, and as an :class:`tokenwire.runs.observer.Observer` keeps account of them.
 
+    :param models: those that agents may ask, by their names.
     :param ledger: whether runs are written down.
-    :param openings: keeps what others need to write the rows of a killed process.
+    :param openings: keeps what others need to account for the runs of a killed process.
     :param observer: sees the runs as well; what it makes of the events is what is counted.
     :param step: tokens of an answer that are reserved at a time.
     """
@@ -61,6 +76,7 @@ class Accounting:
         accounts: Accounts,
         admission: Admission,
         prices: Prices,
+        models: Mapping[str, Model],
         *,
         ledger: bool,
         openings: Openings | None,
@@ -71,6 +87,7 @@ class Accounting:
         self.accounts = accounts
         self._admission = admission
         self._prices = prices
+        self._models = models
         self.ledger = ledger
         self._openings = openings
         self._observer = observer
@@ -78,7 +95,7 @@ class Accounting:
         self._clock = clock
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._meters: dict[str, Meter] = {}
-        self._live: dict[str, RunAccount] = {}
+        self._live: dict[str, _UnderWay] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._renewals: asyncio.Task[None] | None = None
 
@@ -101,8 +118,23 @@ class Accounting:
             known = await engine.find(info.principal, run_id=info.run_id)
             if known is not None:
                 return Begun(known, {})
-            async with self._admitted(info, asker, model, prompt) as account:
-                log = await engine.start(info, grace, account.metered(source), model=model.name)
+            now = self._clock()
+            limits = self._admission.limits(asker, f"{info.key}:{secrets.token_hex(8)}", now)
+            keep = None if self._openings is None else partial(self._openings.keep, info)
+            opened = partial(self._opened, info, asker, now)
+            account = opened(limits, model, prompt, keep)
+
+            def asked(name: str, prompt: Prompt) -> RunAccount:
+                """That of a model which an agent asks: no request, and no run that holds a slot."""
+                counted = [limit for limit in limits if limit.unit in ("tokens", "dollars")]
+                return opened(counted, self._models[name], prompt, None)
+
+            calls = Calls(asked, self._prices, account.hand_over)
+            if isinstance(source, AgentSource):
+                source.have_paid(calls.call)
+            async with account.admitted():
+                begin = partial(self._begin, _UnderWay(account, calls))
+                log = await engine.start(info, grace, account.metered(source, begin), model=model.name)
             return Begun(log, account.charge.headers)
 
     def encoder(self, run: RunInfo) -> Callable[[events.Event], bytes]:
@@ -126,64 +158,77 @@ class Accounting:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    @contextlib.asynccontextmanager
-    async def _admitted(self, info: RunInfo, asker: Asker, model: Model, prompt: Prompt) -> AsyncIterator[RunAccount]:
-        """An account that was paid for the question; refunded where no run has begun when the block is left."""
-        now = self._clock()
-        target = f"{model.first.provider}/{model.first.model}" if model.choices else None
+    def _opened(
+        self,
+        info: RunInfo,
+        asker: Asker,
+        now: float,
+        limits: Sequence[Limit],
+        model: Model,
+        prompt: Prompt,
+        keep: Keep | None,
+    ) -> RunAccount:
         opening = Opening(
             key=asker.principal.key,
             model=model.name,
-            target=target,
+            target=label(model.first) if model.choices else None,
             started=now,
             prompt_tokens=prompt_tokens(prompt.messages),
+            brought=tuple(label(target) for target in model.targets if target.byok),
         )
-        charge = Charge(
-            self.accounts,
-            self._admission.limits(asker, f"{info.key}:{secrets.token_hex(8)}", now),
-            self._prices.of(model.name, target),
-            opening.prompt_tokens,
-            self._step,
-        )
-        account = RunAccount(opening, charge, self._begin, self._spawn)
-        await charge.take()
-        try:
-            if self._openings is not None:  # before the model is asked: a process that dies has no time to do it later
-                await self._openings.keep(info, opening)
-            yield account
-        finally:
-            if account.run is None:
-                self._spawn(_quietly(charge.refund(), info))
+        charge = Charge(self.accounts, limits, self._tariff(model), opening.prompt_tokens, self._step)
+        return RunAccount(info, opening, charge, self._spawn, keep if self.ledger or charge.in_steps else None)
 
-    def _begin(self, account: RunAccount, run: Run) -> Meter:
+    def _tariff(self, model: Model) -> Tariff | None:
+        """What an answer may cost us: of the targets, one that is asked with our key."""
+        ours = next((target for target in model.targets if not target.byok), None)
+        if ours is None and model.choices:
+            return FREE
+        return self._prices.of(model.name, None if ours is None else label(ours))
+
+    def _begin(self, under_way: "_UnderWay", run: Run) -> Meter:
         key = run.log.key
-        self._live[key] = account
+        self._live[key] = under_way
         if self._renewals is None:
             self._renewals = asyncio.get_running_loop().create_task(self._renew())
         return self._meters[key]
 
-    def _forget(self, key: str) -> RunAccount | None:
+    def _forget(self, key: str) -> "_UnderWay | None":
         self._meters.pop(key, None)
-        account = self._live.pop(key, None)
-        if account is not None:
-            account.rest()
-        return account
+        under_way = self._live.pop(key, None)
+        if under_way is not None:
+            under_way.account.rest()
+            under_way.calls.end()
+        return under_way
 
-    async def _conclude(self, account: RunAccount | None, outcome: Outcome) -> None:
-        kept = None if self._openings is None else await self._openings.take(outcome.run)
-        opening = kept if account is None else account.opening
-        told = account.meter.told if account is not None else await _told(outcome)
-        used_ = used(outcome, told, None if opening is None else opening.prompt_tokens)
-        model = (outcome.model or "") if opening is None else opening.model
-        target = outcome.served or (None if opening is None else opening.target)
-        cost = cost_of(used_, self._prices, model, target)
-        if account is not None:
-            usage = used_.usage
-            tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-            await _quietly(account.charge.settle(tokens, 0 if used_.counted == "unknown" else cost), outcome.run)
+    async def _conclude(self, under_way: "_UnderWay | None", outcome: Outcome) -> None:
+        if under_way is None:
+            entry = await self._bury(outcome)
+        else:
+            account, calls = under_way
+            spent = spent_by(outcome, account.meter.told, account.opening, self._prices)
+            if calls.made:
+                spent = calls.spent
+            account.settle(spent)
+            if account.kept:
+                await self._kept(outcome.run)
+            entry = row(outcome, account.opening, spent, account.first_token_seconds)
         if self.ledger:
-            first_token = None if account is None else account.first_token_seconds
-            await self._write(row(outcome, opening, used_, cost, first_token), outcome.run)
+            await self._write(entry, outcome.run)
+
+    async def _bury(self, outcome: Outcome) -> Entry:
+        """Settles another process's run, as far as that has let others know of it; gives its row."""
+        opening, told = await self._kept(outcome.run), await _told(outcome)
+        spent = spent_by(outcome, told or Told(), opening, self._prices)
+        # once: of all processes that may do it one has got the opening
+        if opening is not None and told is not None:
+            found = corrections(opening.taken, {"tokens": spent.tokens, "dollars": spent.dollars})
+            if found:
+                await quietly(self.accounts.settle(found), outcome.run)
+        return row(outcome, opening, spent, None)
+
+    async def _kept(self, run: RunInfo) -> Opening | None:
+        return None if self._openings is None else await self._openings.take(run)
 
     async def _write(self, entry: Entry, run: RunInfo) -> None:
         written = False
@@ -203,37 +248,30 @@ class Accounting:
         """Holds the slots of the runs under way, and lets go of those whose end was another process's to tell."""
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
-            for key, account in tuple(self._live.items()):
-                run = account.run
-                if run is not None and account.overdue:
+            for key, (account, _) in tuple(self._live.items()):
+                if account.overdue:
                     self._forget(key)
-                    tokens = account.opening.prompt_tokens + account.meter.told.tokens
-                    self._spawn(_quietly(account.charge.settle(tokens, None), run.info))
-            slots = [slot for account in self._live.values() for slot in account.charge.slots]
+                    usage = Usage(
+                        prompt_tokens=account.opening.prompt_tokens, completion_tokens=account.meter.told.tokens
+                    )
+                    account.settle(None if account.kept else Spent(usage, "estimated", None))
+            slots = [slot for account, _ in self._live.values() for slot in account.charge.slots]
             if slots:
                 with contextlib.suppress(AccountsAway):  # tried again before they are lost
                     await self.accounts.renew(slots)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
 
-async def _quietly(correction: Awaitable[None], run: RunInfo) -> None:
-    """Corrects what was taken. Never tried twice: it may have been done, and too little taken would be a gift."""
-    try:
-        await correction
-    except AccountsAway as away:
-        logger.warning("what a run had taken cannot be corrected: %s", away.detail, extra={"run": run})
-
-
-async def _told(outcome: Outcome) -> Told:
-    """What another process's run has told, read back from its log."""
+async def _told(outcome: Outcome) -> Told | None:
+    """What another process's run has told, read back from its log; ``None`` where that cannot be had."""
     try:
         return told_in(await outcome.events())
     except Refusal as away:
         run = outcome.run
         logger.warning("the log of run %s cannot be had: %s", run.run_id, away.detail, extra={"run": run})
-        return Told()
+        return None

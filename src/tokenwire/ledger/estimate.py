@@ -1,7 +1,7 @@
 """How many tokens a text may be, where nobody has counted them.
 
-A token is taken to be four bytes of UTF-8: about right for English and code, and for scripts whose characters are
-three bytes each about a token for a character.
+A token is taken to be four bytes of UTF-8: about right for English and code; docs/limits.md says how far it is off for
+others, which differs more between tokenizers than any one guess could follow.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,11 +1,15 @@
-"""A report as people and programs read it."""
+"""A report, and the rows behind it, as people and programs read them."""
 
 import csv
 import io
-from typing import Literal, get_args
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
 
 import msgspec
 
+from ..accounts.entry import Entry
+from ..gate.budget import MICRO
 from .report import Line, Report
 
 Format = Literal["table", "csv", "json"]
@@ -18,7 +22,7 @@ CONTENT_TYPES: dict[Format, str] = {
 
 _NUMBERS = [field for field in Line.__struct_fields__ if field != "group"]
 _TITLES = [name.replace("_tokens", "") for name in _NUMBERS]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@＝＋－＠\t\r\n")
 
 
 def rendered(report: Report, form: Format) -> str:
@@ -28,13 +32,33 @@ def rendered(report: Report, form: Format) -> str:
     return _csv(report) if form == "csv" else _table(report)
 
 
+def listed(entries: Iterable[Entry], form: Literal["csv", "json"]) -> str:
+    """The rows themselves. Their times are of UTC, and money is in dollars."""
+    rows = [_row(entry) for entry in entries]
+    if form == "json":
+        return msgspec.json.encode({"runs": rows}).decode() + "\n"
+    titles = [field for field in Entry.__struct_fields__ if field != "cost"]
+    return _written([*titles, "dollars"], (list(row.values()) for row in rows))
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row: dict[str, Any] = msgspec.to_builtins(entry)
+    cost = row.pop("cost")
+    started = datetime.fromtimestamp(entry.started, UTC).isoformat(timespec="milliseconds")
+    return {**row, "started": started, "dollars": None if cost is None else cost / MICRO}
+
+
 def _csv(report: Report) -> str:
     """Groups alone: whoever reads it adds up by themselves."""
+    lines = ([line.group, *(getattr(line, name) for name in _NUMBERS)] for line in report.usage)
+    return _written([report.by, *_NUMBERS], lines)
+
+
+def _written(titles: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([report.by, *_NUMBERS])
-    for line in report.usage:
-        writer.writerow([_cell(line.group), *(getattr(line, name) for name in _NUMBERS)])
+    writer.writerow(titles)
+    writer.writerows([_cell(value) for value in line] for line in lines)
     return out.getvalue()
 
 
@@ -53,9 +77,11 @@ def _number(value: object) -> str:
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
-def _cell(text: str) -> str:
+def _cell(value: object) -> str:
     """A spreadsheet takes some texts for formulas, and some names are others' to choose."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return "" if value is None else _number(value)
 
 
 def _printable(text: str) -> str:

@@ -37,13 +37,14 @@ async def opened_accounting(config: Config, observer: Observer, *, known: bool) 
         accounts: Accounts = await open_accounts(config.store, keep=config.accounting.keep_entries)
         stack.push_async_callback(accounts.close)
         records: Records | None = None
-        if ledger and config.store.shared:
+        if config.store.shared:
             records = await open_records(config.store)
             stack.push_async_callback(records.close)
         yield Accounting(
             accounts,
             Admission(config.rates, config.budgets),
             prices,
+            config.models,
             ledger=ledger,
             openings=None if records is None else Openings(records),
             observer=observer,

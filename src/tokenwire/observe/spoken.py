@@ -35,7 +35,7 @@ def _parts(message: Message) -> list[dict[str, Any]]:
     parts = [_part(part) for part in message.content]
     if message.role == "tool":
         said = "".join(part.text for part in message.content if isinstance(part, Text))
-        return [{"type": "tool_call_response", "id": message.tool_call_id, "result": said}]
+        return [{"type": "tool_call_response", "id": message.tool_call_id, "response": said}]
     calls = [
         {"type": "tool_call", "id": call.id, "name": call.name, "arguments": call.arguments}
         for call in message.tool_calls

@@ -26,17 +26,33 @@ from ..runs.run import Run
 from .redaction import redact
 from .spoken import input_messages, output_messages, system_instructions
 
-_SCHEMA = "https://opentelemetry.io/schemas/1.40.0"
 _PROVIDERS = {
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
     "gemini": "gcp.gemini",
     "mistral": "mistral_ai",
+    "moonshot": "moonshot_ai",
     "openai-responses": "openai",
     "xai": "x_ai",
 }
 """Where the convention has another word for a provider."""
+_PARAMS = {
+    name: f"gen_ai.request.{name}"
+    for name in (
+        *("frequency_penalty", "presence_penalty", "temperature", "top_k", "top_p"),
+        *("max_tokens", "seed", "stop_sequences"),
+    )
+} | {"max_completion_tokens": "gen_ai.request.max_tokens", "stop": "gen_ai.request.stop_sequences"}
+"""What the convention calls a target's own parameters, in the words of most APIs."""
 _PORTS = {"http": 80, "https": 443}
+_UNFINISHED = ["error"]
+"""The convention's word wherever a model did not come to say why it ends, also where it was stopped."""
+_ROUTES = frozenset(
+    {
+        *("/", "/models", "/usage", "/healthz", "/metrics", "/openapi.json", "/api/chat", "/api/chat/ndjson"),
+        *("/api/chat/rais", "/api/chat/tanstack", "/api/chat/ws", "/api/chat/ticket"),
+    }
+)
 _W3C = TraceContextTextMapPropagator()
 
 
@@ -49,13 +65,13 @@ class Traces:
 
     def __init__(self, *, content: bool = False, provider: TracerProvider | None = None) -> None:
         self._content = content
-        self._tracer = trace.get_tracer("tokenwire", __version__, provider, _SCHEMA)
+        self._tracer = trace.get_tracer("tokenwire", __version__, provider)
 
     @contextlib.contextmanager
     def request(self, scope: Scope, send: Send) -> Iterator[Send]:
         """The server's span of a request; gives what to send its answer with."""
         method = scope.get("method", "GET")
-        route = route_of(scope["path"])
+        route = route_of(scope["path"].removeprefix(scope.get("root_path", "")))
         span = self._tracer.start_span(
             f"{method} {route}" if route else method,
             context=_caller(scope),
@@ -128,16 +144,21 @@ class AttemptSpan:
     def __init__(self, span: Span, run: Run | None) -> None:
         self._span = span
         self._run = run
+        self._answering = False
         self._asked_at = time.perf_counter()
 
     def begin_answer(self) -> None:
         """See :class:`tokenwire.routing.watch.AttemptWatch`."""
+        self._answering = True
         self._span.set_attribute("gen_ai.response.time_to_first_chunk", time.perf_counter() - self._asked_at)
 
     def finish(self, answer: Answer) -> None:
         """See :class:`tokenwire.routing.watch.AttemptWatch`."""
         usage = answer.usage
-        said: dict[str, Any] = {"gen_ai.response.finish_reasons": [answer.reason]}
+        said: dict[str, Any] = {
+            "gen_ai.response.finish_reasons": [answer.reason],
+            "gen_ai.response.model": answer.model,
+        }
         if usage is not None:
             said |= {
                 "gen_ai.usage.input_tokens": usage.prompt_tokens,
@@ -154,11 +175,12 @@ class AttemptSpan:
     def fail(self, failure: Failure, status: int) -> None:
         """See :class:`tokenwire.routing.watch.AttemptWatch`."""
         self._span.set_status(Status(StatusCode.ERROR, redact(failure.message)))
-        self._end({"error.type": str(failure.code), "http.response.status_code": status or None})
+        said: dict[str, Any] = {"error.type": str(failure.code), "http.response.status_code": status or None}
+        self._end({**said, "gen_ai.response.finish_reasons": _UNFINISHED if self._answering else None})
 
     def stop(self) -> None:
         """See :class:`tokenwire.routing.watch.AttemptWatch`."""
-        self._end({"gen_ai.response.finish_reasons": ["cancelled"]})
+        self._end({"gen_ai.response.finish_reasons": _UNFINISHED, "tokenwire.stopped": True})
 
     def _end_with_answer(self, log: Log, said: Mapping[str, Any], reason: str) -> None:
         """Not before all of the answer can be read, which is when the store has it; the span ends now all the same."""
@@ -182,8 +204,7 @@ def route_of(path: str) -> str | None:
         return "/api/chat/runs/{run}/cancel"
     if path.startswith("/web/"):
         return "/web/{file}"
-    known = ("/", "/models", "/healthz", "/metrics", "/api/chat", "/api/chat/ndjson", "/api/chat/rais")
-    return path if path in (*known, "/api/chat/tanstack", "/api/chat/ws") else None
+    return path if path in _ROUTES else None
 
 
 def _caller(scope: Scope) -> Context | None:
@@ -211,7 +232,12 @@ def _asked(target: Target, prompt: Prompt) -> dict[str, Any]:
         "gen_ai.request.reasoning.level": target.reasoning,
         "server.address": url.hostname,
         "server.port": url.port or _PORTS.get(url.scheme),
+        **{_PARAMS[name]: _listed(name, value) for name, value in target.params.items() if name in _PARAMS},
     }
+
+
+def _listed(name: str, value: Any) -> Any:
+    return [value] if name == "stop" and isinstance(value, str) else value
 
 
 def _named(run: RunInfo) -> dict[str, Any]:
@@ -224,8 +250,10 @@ def _named(run: RunInfo) -> dict[str, Any]:
 
 def _clean(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """What there is to say, without secrets."""
-    return {
-        name: redact(value) if isinstance(value, str) else value
-        for name, value in attributes.items()
-        if value is not None
-    }
+    return {name: _redacted(value) for name, value in attributes.items() if value is not None}
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_redacted(one) for one in value]
+    return redact(value) if isinstance(value, str) else value

@@ -1,7 +1,7 @@
 """The reading of one streamed answer, as far as the providers agree on it."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -90,6 +90,21 @@ class StreamParser(ABC):
         if self.outcome is None or isinstance(self.outcome, UpstreamFailure):
             return self.narration.take()
         return self.narration.close()
+
+
+class _Served(msgspec.Struct):
+    model: Any = None
+    model_version: Any = msgspec.field(default=None, name="modelVersion")
+
+
+_decode_served = msgspec.json.Decoder(_Served).decode
+
+
+def served_model(message: bytes | msgspec.Raw) -> str | None:
+    """The model that a message says it is of. Asked once an answer: each token would pay for it otherwise."""
+    served = _decode_served(message)
+    name = served.model or served.model_version
+    return name if isinstance(name, str) else None
 
 
 def quote(data: bytes) -> str:

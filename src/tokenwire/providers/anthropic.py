@@ -112,6 +112,7 @@ class _Delta(msgspec.Struct, gc=False):
 
 class _Message(msgspec.Struct):
     usage: msgspec.Raw = _ABSENT
+    model: Any = None
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -181,6 +182,7 @@ class MessagesParser(StreamParser):
         self._message_id = message_id
         self._reason: events.FinishReason | None = None
         self._usage = _Usage()
+        self._model: str | None = None
         self._signature: str | None = None
         """Of the thinking that is open; ``None`` where there is none."""
         self._calls: dict[int | None, _OpenCall] = {}
@@ -190,7 +192,7 @@ class MessagesParser(StreamParser):
 
     def complete(self) -> Answer | None:
         """See :class:`.answer.StreamParser`."""
-        return None if self._reason is None else Answer(self._reason, _usage(self._usage))
+        return None if self._reason is None else Answer(self._reason, _usage(self._usage), self._model)
 
     def read(self, message: bytes) -> None:
         """See :class:`.answer.StreamParser`."""
@@ -206,6 +208,7 @@ class MessagesParser(StreamParser):
             case "message_start":
                 if event.message is not None:
                     self._count(event.message.usage)
+                    self._model = event.message.model if isinstance(event.message.model, str) else None
                     self._usage.output_tokens = None  # a placeholder: nothing was said yet
             case "message_delta":
                 self._count(event.usage)
@@ -214,7 +217,7 @@ class MessagesParser(StreamParser):
                     for index in (*self._calls, None):  # where the ends of blocks are left out
                         self._end_block(index)
             case "message_stop":
-                self.outcome = Answer(self._reason or "stop", _usage(self._usage))
+                self.outcome = Answer(self._reason or "stop", _usage(self._usage), self._model)
             case kind if kind == "error" or bytes(event.error) not in (b"", _NULL):
                 self.outcome = read_error(bytes(event.error) or message)
 

@@ -113,6 +113,8 @@ class Answer(NamedTuple):
 
     reason: events.FinishReason
     usage: events.Usage | None
+    model: str | None = None
+    """The one that says it has answered, by its provider's name for it."""
 
 
 def key_headers(target: Target, own: str) -> dict[str, str]:

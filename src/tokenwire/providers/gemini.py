@@ -14,7 +14,7 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from ..wire import sse
-from .answer import StreamParser
+from .answer import StreamParser, served_model
 from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers, sealed
 from .gemini_history import SignedText, contents, signed_thought, system_instruction
 from .refusal import read_error, read_refusal
@@ -165,6 +165,7 @@ class GeminiParser(StreamParser):
         self._message_id = message_id
         self._reason: events.FinishReason | None = None
         self._usage: events.Usage | None = None
+        self._model: str | None = None
         self._calls: set[str] = set()
         self._text = SignedText()
 
@@ -172,7 +173,8 @@ class GeminiParser(StreamParser):
         """See :class:`.answer.StreamParser`."""
         if self._reason is None:
             return None
-        return Answer("tool_calls" if self._calls and self._reason == "stop" else self._reason, self._usage)
+        reason = "tool_calls" if self._calls and self._reason == "stop" else self._reason
+        return Answer(reason, self._usage, self._model)
 
     def read(self, message: bytes) -> None:
         """See :class:`.answer.StreamParser`."""
@@ -192,6 +194,7 @@ class GeminiParser(StreamParser):
                 self._part(part)
             if candidate.finish_reason and candidate.finish_reason not in _UNSPECIFIED:
                 self._finish(candidate.finish_reason, candidate.finish_message)
+                self._model = served_model(message)
 
     def _part(self, part: _Part) -> None:
         if part.function_call is not None:

@@ -12,7 +12,7 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message
-from .answer import StreamParser
+from .answer import StreamParser, served_model
 from .base import PLAIN, Answer, HttpCall, Prompt, Quirks, Target, key_headers
 from .data_url import unwrapped
 from .lines import LineFraming
@@ -116,7 +116,7 @@ class ChatParser(StreamParser):
             for call in line.message.tool_calls or ():
                 self._call(call)
         if line.done:
-            self.outcome = self._ended(line)
+            self.outcome = self._ended(line, served_model(message))
 
     def _call(self, call: _ToolCall) -> None:
         if call.function is None or not call.function.name:
@@ -129,14 +129,14 @@ class ChatParser(StreamParser):
         self.narration.arguments(call_id, _arguments(call.function.arguments))
         self.narration.end_call(call_id)
 
-    def _ended(self, line: _Line) -> Answer | UpstreamFailure:
+    def _ended(self, line: _Line, model: str | None) -> Answer | UpstreamFailure:
         reason: events.FinishReason = "tool_calls" if self._calls else "stop"
         match line.done_reason:
             case "load" | "unload":
                 return UpstreamFailure(Code.upstream_error, detail=f"done_reason {line.done_reason}: nothing was asked")
             case "length":
                 reason = "length"
-        return Answer(reason, _usage(line.prompt_eval_count, line.eval_count))
+        return Answer(reason, _usage(line.prompt_eval_count, line.eval_count), model)
 
 
 def _arguments(value: msgspec.Raw) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from .. import events
 from ..errors import Code, UpstreamFailure
 from ..wire import sse
-from .answer import StreamParser
+from .answer import StreamParser, served_model
 from .base import PLAIN, Answer, Effort, HttpCall, Prompt, Quirks, Target, key_headers
 from .openai_chat_history import REASONING, rows
 from .refusal import read_error, read_refusal
@@ -142,6 +142,7 @@ class ChatParser(StreamParser):
         self._refused = False
         self._reason: events.FinishReason | None = None
         self._usage: events.Usage | None = None
+        self._model: str | None = None
 
     def complete(self) -> Answer | None:
         """See :class:`.answer.StreamParser`."""
@@ -170,6 +171,7 @@ class ChatParser(StreamParser):
                 self.outcome = UpstreamFailure(code, detail=f"finish_reason {choice.finish_reason}")
             elif choice.finish_reason:
                 self._reason = _FINISH_REASONS.get(choice.finish_reason, "stop")
+                self._model = served_model(message)
         if chunk.usage is not _ABSENT:
             self._usage = _usage(chunk.usage) or self._usage
 
@@ -206,7 +208,7 @@ class ChatParser(StreamParser):
         self._calls.finish()
         if reason == "stop":
             reason = "content_filter" if self._refused else "tool_calls" if self._calls else "stop"
-        return Answer(reason, self._usage)
+        return Answer(reason, self._usage, self._model)
 
 
 def _usage(reported: msgspec.Raw) -> events.Usage | None:

@@ -11,7 +11,7 @@ from .. import events
 from ..errors import Code, UpstreamFailure
 from ..messages import Media, Message, Part, Reasoning, Text
 from ..wire import sse
-from .answer import StreamParser
+from .answer import StreamParser, served_model
 from .base import PLAIN, Answer, HttpCall, Prompt, Quirks, Target, key_headers, sealed, unsealed
 from .data_url import data_url, filename, unwrapped
 from .refusal import read_error, read_refusal
@@ -235,7 +235,7 @@ class ResponseParser(StreamParser):
             case "response.output_item.done":
                 self._end_item(event.output_index, event.item)
             case "response.completed" | "response.incomplete" | "response.failed":
-                self._conclude(event.type, msgspec.json.decode(event.response, type=_Response))
+                self._conclude(event.type, event.response)
             case kind if kind == "error" or _said(event.error):
                 self.outcome = read_error(_said(event.error) or message)
 
@@ -285,7 +285,8 @@ class ResponseParser(StreamParser):
                 self.narration.arguments(call.id, arguments or "{}")
             self.narration.end_call(call.id)
 
-    def _conclude(self, kind: str, response: _Response) -> None:
+    def _conclude(self, kind: str, said: msgspec.Raw) -> None:
+        response = msgspec.json.decode(said, type=_Response)
         if kind == "response.failed":
             self.outcome = read_error(_said(response.error) or b"{}")
             return
@@ -297,7 +298,7 @@ class ResponseParser(StreamParser):
             reason = "content_filter" if details and details.reason == "content_filter" else "length"
         elif self._ids:
             reason = "tool_calls"
-        self.outcome = Answer(reason, _usage(response.usage))
+        self.outcome = Answer(reason, _usage(response.usage), served_model(said))
 
 
 def _string(delta: Any) -> str:

@@ -163,7 +163,7 @@ class Engine:
     def _ended(self, run: Run, outcome: str) -> None:
         del self._live[run.log.key]
         self._rest()
-        logger.info("run %s ended: %s, %d events", run.info.run_id, outcome, run.log.length, extra={"run": run.info})
+        logger.info("run %s ended: %s, %d bytes", run.info.run_id, outcome, run.log.size, extra={"run": run.info})
 
     def _rest(self) -> None:
         if not self._live and not self._opening:

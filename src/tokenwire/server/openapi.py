@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import Code
 from ..ledger.formats import CONTENT_TYPES, FORMATS
 from ..ledger.report import BY
+from ..wire.request import MAX_ID
 
 Json = dict[str, Any]
 
@@ -25,7 +26,8 @@ _TEXT: Json = {"type": "string"}
 _STREAM: Json = {}
 """Schemas describe values, not sequences of them."""
 _COUNT: Json = {"type": "integer", "minimum": 0}
-_MOMENT = "a day such as 2026-11-21, or a moment in ISO 8601"
+_ID: Json = {"type": "string", "minLength": 1, "maxLength": MAX_ID, "pattern": "^[ -~]*$"}
+_MOMENT: Json = {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 
 
 def describe(served: Container[str]) -> Json:
@@ -165,8 +167,8 @@ _SCHEMAS: Json = {
     "Question": _object(
         {"messages": {"type": "array", "minItems": 1, "items": _named("Message")}},
         {
-            "threadId": {"type": "string", "maxLength": 200, "description": "the conversation"},
-            "runId": {"type": "string", "maxLength": 200, "description": "the answer; asked again, it is joined"},
+            "threadId": _maybe(_ID) | {"description": "the conversation"},
+            "runId": _maybe(_ID) | {"description": "the answer; asked again, it is joined"},
             "persona": _maybe(_TEXT),
             "model": _maybe(_TEXT),
             "provider": _maybe(_TEXT),
@@ -257,8 +259,8 @@ _PATHS: Json = {
             "parameters": [
                 _query("by", "a line for each", {"type": "string", "enum": list(BY), "default": "day"}),
                 _query("format", "how it is told", {"type": "string", "enum": list(FORMATS), "default": "json"}),
-                _query("since", f"runs that began then or later: {_MOMENT}"),
-                _query("until", f"runs that began before: {_MOMENT}"),
+                _query("since", "runs that began then or later", _MOMENT),
+                _query("until", "runs that began before", _MOMENT),
                 _query("model", "runs that asked this model"),
                 _query("key", "runs asked with this key, by its public part"),
             ],

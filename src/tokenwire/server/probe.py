@@ -40,7 +40,12 @@ class Probes:
             raise Refusal(Code.overloaded, "Too many probes at once. Try again in a moment.")
         # which of these arrived, never what was in them
         arrived = [name for name in (*_SENT_BY_HOOKS, *_SAID_BY_PROXIES) if name in request.headers]
-        first = {"arrived": arrived, "heartbeat": self._heartbeat, "time": time.time()}
+        first = {
+            "arrived": arrived,
+            "heartbeat": self._heartbeat,
+            "http": request.scope.get("http_version"),
+            "time": time.time(),
+        }
         return self._slow(first) if kind == "slow" else self._steady(first)
 
     def _steady(self, first: object) -> ASGIApp:

@@ -48,13 +48,21 @@ class ChatSocket:
     """
 
     def __init__(
-        self, chat: Chat, route: str, receive: Receive, send: Send, *, idle_seconds: float = IDLE_SECONDS
+        self,
+        chat: Chat,
+        route: str,
+        receive: Receive,
+        send: Send,
+        *,
+        idle_seconds: float = IDLE_SECONDS,
+        auth_seconds: float = AUTH_SECONDS,
     ) -> None:
         self._chat = chat
         self._route = route
         self._receive = receive
         self._send = send
         self._idle_seconds = idle_seconds
+        self._auth_seconds = auth_seconds
         self._scope: Scope
         self._principal: Principal
         self._let_go: Callable[[], None] = lambda: None
@@ -133,7 +141,7 @@ class ChatSocket:
         :raises _Unanswerable: where it says anything else.
         """
         try:
-            async with asyncio.timeout(AUTH_SECONDS):
+            async with asyncio.timeout(self._auth_seconds):
                 message = await self._receive()
         except TimeoutError:
             raise _Unanswerable(_UNAUTHENTICATED, Code.unauthenticated) from None
@@ -171,6 +179,8 @@ class ChatSocket:
                 return
 
     async def _take(self, frame: bytes) -> None:
+        if self._parting is not None:
+            return  # whoever does not read that they were sent away could go on asking until they are gone
         head = _read_head(frame)
         if head.type == "auth":
             await self._identify(head.token if isinstance(head.token, str) else "")
