@@ -126,8 +126,9 @@ def test_a_rotation_ends_what_is_answered_to_the_old_secret(
 
 
 @one_store
+@pytest.mark.parametrize("how", ["joins", "asks again"])
 def test_whoever_reads_by_a_revoked_key_is_sent_away_and_the_run_goes_on(
-    server: Server, keys: KeyRing, upstream: ThreadedUpstream
+    server: Server, keys: KeyRing, upstream: ThreadedUpstream, how: str
 ) -> None:
     key, other = keys.create(principal="ann"), keys.create(principal="ann")
     upstream.say("one ", "two", hold=True)
@@ -135,7 +136,11 @@ def test_whoever_reads_by_a_revoked_key_is_sent_away_and_the_run_goes_on(
     with ask(server.url, body=question, headers=other.headers) as asking:
         upstream.received().step()
         asking.until(b"one ")
-        with get(server.url, f"/api/chat?offset=-1&runId={question['runId']}", key.headers) as reading:
+        with (
+            get(server.url, f"/api/chat?offset=-1&runId={question['runId']}", key.headers)
+            if how == "joins"
+            else ask(server.url, body=question, headers=key.headers)
+        ) as reading:
             reading.until(b"one ")
             keys.revoke(key)
             assert TANSTACK.failure(reading.read()) == "This key is no longer valid."

@@ -14,6 +14,7 @@ from tokenwire.runs.address import open_store, parse_store
 from tokenwire.runs.log import Store
 from tokenwire.runs.memory import MemoryStore
 from tokenwire.runs.shared import SharedStore
+from tokenwire.secret import Secret
 
 PASSWORD = "hunter2-canary"
 MODEL = '[models.small]\nprovider = "openai-compatible"\nbase_url = "http://model.example/v1"\nmodel = "m"\n'
@@ -24,24 +25,26 @@ async def opened(text: str) -> Store:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "where", "shown"),
+    ("text", "path", "url", "shown"),
     [
-        ("memory", "memory", "", "memory"),
-        ("sqlite:///runs.db", "sqlite", "runs.db", "sqlite:///runs.db"),
-        ("sqlite:////var/lib/runs.db", "sqlite", "/var/lib/runs.db", "sqlite:////var/lib/runs.db"),
-        ("redis://localhost", "redis", "redis://localhost", "redis://localhost"),
-        ("redis://valkey:6379/1", "redis", "redis://valkey:6379/1", "redis://valkey:6379/1"),
-        ("valkey://valkey:6379/1", "redis", "redis://valkey:6379/1", "redis://valkey:6379/1"),
-        ("valkeys://host", "redis", "rediss://host", "rediss://host"),
-        (f"rediss://u:{PASSWORD}@host:1/2", "redis", f"rediss://u:{PASSWORD}@host:1/2", "rediss://host:1/2"),
-        (f"redis://:{PASSWORD}@host", "redis", f"redis://:{PASSWORD}@host", "redis://host"),
-        (f"redis://host?password={PASSWORD}", "redis", f"redis://host?password={PASSWORD}", "redis://host"),
+        ("memory", None, None, "memory"),
+        ("sqlite:///runs.db", "runs.db", None, "sqlite:///runs.db"),
+        ("sqlite:////var/lib/runs.db", "/var/lib/runs.db", None, "sqlite:////var/lib/runs.db"),
+        ("redis://localhost", None, "redis://localhost", "redis://localhost"),
+        ("redis://valkey:6379/1", None, "redis://valkey:6379/1", "redis://valkey:6379/1"),
+        ("valkey://valkey:6379/1", None, "redis://valkey:6379/1", "redis://valkey:6379/1"),
+        ("valkeys://host", None, "rediss://host", "rediss://host"),
+        (f"rediss://u:{PASSWORD}@host:1/2", None, f"rediss://u:{PASSWORD}@host:1/2", "rediss://host:1/2"),
+        (f"redis://:{PASSWORD}@host", None, f"redis://:{PASSWORD}@host", "redis://host"),
+        (f"redis://host?password={PASSWORD}", None, f"redis://host?password={PASSWORD}", "redis://host"),
     ],
 )
-def test_an_address(text: str, kind: str, where: str, shown: str) -> None:
+def test_an_address(text: str, path: str | None, url: str | None, shown: str) -> None:
     address = parse_store(text)
-    assert (address.kind, address.where.reveal(), str(address)) == (kind, where, shown)
-    assert address.shared == (kind != "memory")
+    assert address.path == (path and Path(path))
+    assert address.url == (url and Secret(url))
+    assert str(address) == shown
+    assert address.shared == (text != "memory")
     assert PASSWORD not in repr(address)
 
 

@@ -245,7 +245,7 @@ class Counting(ScriptedSource):
     [
         (Run.cancel, "a cancel"),
         (Run.abandon, "the disconnect policy grace(5)"),
-        (lambda run: run.abandon(Failure(Code.shutting_down)), "the server's end"),
+        (lambda run: run.abandon(Failure(Code.shutting_down)), "shutting_down"),
     ],
     ids=["cancel", "abandon", "close"],
 )

@@ -1,7 +1,5 @@
 """The accounts and the records that are kept where the runs are."""
 
-from pathlib import Path
-
 from ..errors import ConfigError
 from ..runs.address import StoreAddress
 from .contract import KEEP_ENTRIES, Accounts, AccountsAway
@@ -18,16 +16,16 @@ async def open_accounts(address: StoreAddress, *, keep: int = KEEP_ENTRIES) -> A
     Raises :class:`ConfigError` when they cannot be had.
     """
     accounts: Accounts
-    if address.kind == "memory":
+    if address.path is not None:
+        accounts = SqliteAccounts(address.path, keep=keep)
+    elif address.url is None:
         accounts = MemoryAccounts(keep=keep)
-    elif address.kind == "sqlite":
-        accounts = SqliteAccounts(Path(address.where.reveal()), keep=keep)
     else:
         try:
             from .redis import RedisAccounts
         except ImportError:
             raise _without_redis() from None
-        accounts = RedisAccounts(address.where.reveal(), keep=keep)
+        accounts = RedisAccounts(address.url.reveal(), keep=keep)
     try:
         await accounts.start()
     except AccountsAway as away:
@@ -42,16 +40,16 @@ async def open_records(address: StoreAddress) -> Records:
     Raises :class:`ConfigError` when they cannot be had.
     """
     records: Records
-    if address.kind == "memory":
+    if address.path is not None:
+        records = SqliteRecords(address.path)
+    elif address.url is None:
         records = MemoryRecords()
-    elif address.kind == "sqlite":
-        records = SqliteRecords(Path(address.where.reveal()))
     else:
         try:
             from .records.redis import RedisRecords
         except ImportError:
             raise _without_redis() from None
-        records = RedisRecords(address.where.reveal())
+        records = RedisRecords(address.url.reveal())
     try:
         await records.start()
     except RecordsAway as away:

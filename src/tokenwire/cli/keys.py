@@ -31,7 +31,7 @@ examples:
   tokenwire keys revoke tw_0aB1cD2eF3gH --config tokenwire.toml
 
 environment:
-  TOKENWIRE_STORE   the store, where neither --store nor the configuration names one
+  TOKENWIRE_STORE   the store, where --store does not name one; it wins over the configuration
   TOKENWIRE_SECRET  32 characters or more that the digests are made with; the server has to have the same. With it,
                     who can write to the store still cannot make keys; a change of it ends every key
 """
@@ -206,7 +206,7 @@ def _with_keys(options: argparse.Namespace, work: Callable[[Any], Awaitable[_T]]
     address = parse_store(text or "memory")
     if not address.shared:
         raise ConfigError(NO_KEYS_IN_MEMORY)
-    if not begins and address.kind == "sqlite" and not Path(address.where.reveal()).exists():
+    if not begins and address.path is not None and not address.path.exists():
         raise ConfigError(f"there is no {address} here, and so there are no keys")
     if file is not None and not file.auth.keys:
         print(f"tokenwire: nobody is asked for a key by {options.config}: add [auth] keys = true", file=sys.stderr)

@@ -76,7 +76,7 @@ def _store(options: argparse.Namespace) -> StoreAddress:
     address = parse_store(named or "memory")
     if not address.shared:
         raise ConfigError("--store: name the store that the servers share, or a --config that does")
-    if address.kind == "sqlite" and not Path(address.where.reveal()).exists():
+    if address.path is not None and not address.path.exists():
         raise ConfigError(f"{address}: there is no such file")
     return address
 

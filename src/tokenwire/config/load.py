@@ -1,6 +1,5 @@
 """The whole configuration: read, checked, every name resolved."""
 
-import re
 import tomllib
 from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, tzinfo
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ..errors import ConfigError
+from ..gate.origin import is_origin
 from ..routing.model import Model
 from ..runs.address import StoreAddress, parse_store
 from .accounts import Accounting, Budgets, Price, Rates, Server
@@ -23,11 +23,6 @@ from .observe import LogTable, Metrics, MetricsTable, TracesTable, metrics_of
 from .personas import Persona, PersonaTable, persona_of
 from .policy import ModelPolicy, Policy
 from .table import Table, convert
-
-# in small letters, without a user or a path; without the port that goes without saying
-_ORIGIN = re.compile(
-    r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
-)
 
 
 class Cors(Table, frozen=True):
@@ -154,7 +149,7 @@ def resolve(
     file.server.check()
     _check_providers(file.policy.providers, models.values())
     for origin in origins or ():
-        if not _ORIGIN.fullmatch(origin):
+        if not is_origin(origin):
             raise ConfigError(f"cors.origins: {origin!r} is not an origin as browsers write it: https://app.example")
     address = parse_store(store or environ.get("TOKENWIRE_STORE") or file.store or "memory")
     if file.auth.keys and not address.shared:

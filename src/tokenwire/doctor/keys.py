@@ -84,7 +84,7 @@ def _reach(live: Sequence[KeyRecord], unpriced: Sequence[str]) -> Iterator[Findi
 
 def _kept(address: StoreAddress) -> list[KeyRecord] | None:
     """Every key in a store, ``None`` where it cannot be read. A store is not made by looking."""
-    if address.kind == "sqlite" and not _has_records(Path(address.where.reveal())):
+    if address.path is not None and not _has_records(address.path):
         return []
 
     async def read() -> list[KeyRecord]:

@@ -22,7 +22,11 @@ _SKEW_SECONDS = 2.0
 def check(config: Config) -> Iterator[Finding]:
     """Whether it is there, lasts, and is closed to others."""
     address = config.store
-    if address.kind == "memory":
+    if address.path is not None:
+        yield from _sqlite(address.path)
+    elif address.url is not None:
+        yield from _redis(address.url.reveal(), str(address))
+    else:
         yield note(
             CHECK,
             "answers are kept in memory",
@@ -30,10 +34,6 @@ def check(config: Config) -> Iterator[Finding]:
             why="A restart loses the answers under way, and there can be one process only: "
             "--workers and --reuse-port have nobody to hand them to.",
         )
-    elif address.kind == "sqlite":
-        yield from _sqlite(Path(address.where.reveal()))
-    else:
-        yield from _redis(address.where.reveal(), str(address))
 
 
 def _sqlite(file: Path) -> Iterator[Finding]:

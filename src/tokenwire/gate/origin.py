@@ -12,7 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .answer_headers import SECURITY_HEADERS, with_headers
 from .host import Hosts
 
-_ORIGIN = re.compile(r"https?://[^/*\s]+")
+# in small letters, without a user or a path; without the port that goes without saying
+_ORIGIN = re.compile(
+    r"(?!http:.*:80$|https:.*:443$)https?://([a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?"
+)
 _THIS_MACHINE = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 _NAMES = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]+")
 

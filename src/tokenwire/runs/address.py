@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,22 +19,23 @@ _REDIS = ("redis", "rediss", "unix", "valkey", "valkeys")
 
 
 class StoreAddress(msgspec.Struct, frozen=True):
-    """A store's address. ``str`` gives it without its password."""
+    """A store's address, by default this process's memory. ``str`` gives it without its password."""
 
-    kind: Literal["memory", "sqlite", "redis"]
-    where: Secret
-    """A file's path, or a URL that may hold a password."""
+    path: Path | None = None
+    """The file, where it is SQLite's."""
+    url: Secret | None = None
+    """Where it is a Redis; it may hold a password."""
 
     def __str__(self) -> str:
-        if self.kind == "redis":
-            url = urlsplit(self.where.reveal())
+        if self.url is not None:
+            url = urlsplit(self.url.reveal())
             return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
-        return f"sqlite:///{self.where.reveal()}" if self.kind == "sqlite" else "memory"
+        return "memory" if self.path is None else f"sqlite:///{self.path}"
 
     @property
     def shared(self) -> bool:
         """Whether several processes can use it at once."""
-        return self.kind != "memory"
+        return self != StoreAddress()
 
 
 def parse_store(text: str) -> StoreAddress:
@@ -45,11 +45,11 @@ def parse_store(text: str) -> StoreAddress:
     """
     scheme, _, rest = text.partition("://")
     if text == "memory":
-        return StoreAddress("memory", Secret(""))
+        return StoreAddress()
     if scheme == "sqlite" and rest.startswith("/") and rest[1:]:
-        return StoreAddress("sqlite", Secret(rest[1:]))
+        return StoreAddress(path=Path(rest[1:]))
     if scheme in _REDIS and _is_url(text):
-        return StoreAddress("redis", Secret(f"{scheme.replace('valkey', 'redis')}://{rest}"))
+        return StoreAddress(url=Secret(f"{scheme.replace('valkey', 'redis')}://{rest}"))
     raise ConfigError('store: not "memory", "sqlite:///FILE" or "redis://HOST:PORT/NUMBER"')
 
 
@@ -76,18 +76,17 @@ async def open_store(
 
     Raises :class:`ConfigError` when it cannot be had.
     """
-    if address.kind == "memory":
-        return MemoryStore(keep_seconds=keep_seconds, keep_bytes=keep_bytes or memory.KEEP_BYTES)
     backend: Backend
-    if address.kind == "sqlite":
-        path = Path(address.where.reveal())
-        backend = SqliteBackend(path, keep_seconds=keep_seconds, keep_bytes=keep_bytes or sqlite.KEEP_BYTES)
+    if address.path is not None:
+        backend = SqliteBackend(address.path, keep_seconds=keep_seconds, keep_bytes=keep_bytes or sqlite.KEEP_BYTES)
+    elif address.url is None:
+        return MemoryStore(keep_seconds=keep_seconds, keep_bytes=keep_bytes or memory.KEEP_BYTES)
     else:
         try:
             from .redis import RedisBackend
         except ImportError:
             raise ConfigError('store: redis needs the extra "redis": pip install "tokenwire[redis]"') from None
-        backend = RedisBackend(address.where.reveal(), keep_seconds=keep_seconds)
+        backend = RedisBackend(address.url.reveal(), keep_seconds=keep_seconds)
     store = SharedStore(watched(backend), lease_seconds=lease_seconds, patience=patience)
     try:
         await store.start()

@@ -148,9 +148,9 @@ class Run:
             self.finish("cancelled")
 
     def abandon(self, failure: Failure | None = None) -> None:
-        """Nobody is there any more (or, by another ``failure``, the server itself leaves)."""
+        """Nobody is there any more; or, by another ``failure``, nobody who may be, or the server itself leaves."""
         if not self.ended:
-            self._log_end("the server's end" if failure else f"the disconnect policy {self.audience.policy}")
+            self._log_end(failure.code if failure else f"the disconnect policy {self.audience.policy}")
             self._stop()
             self.fail(failure or Failure(Code.abandoned))
 

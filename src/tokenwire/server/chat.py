@@ -220,7 +220,7 @@ class Chat:
                 begun = await self._accounting.start(self._engine, info, asker, model, grant.prompt, grace, source)
         self._check_room(begun.log)
         run = self._engine.live(begun.log)
-        if run is not None:
+        if run is not None and run.info is info:  # another key's run is not ended with this one
             self.authenticator.watch.hold(principal, lambda: run.abandon(key_ended()), over=lambda: run.ended)
         return begun
 
