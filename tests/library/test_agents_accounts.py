@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tokenwire import Ask, ChatBackend, Piece
+from tokenwire import Ask, ChatBackend, ConfigError, Finish, Piece, Usage
 from tokenwire.testing import Reply, ThreadedUpstream
 
 from ..over_http.client import ask
@@ -15,7 +15,7 @@ from ..over_http.wires import TANSTACK
 from .hosts import serving
 
 
-def backend_of(upstream: ThreadedUpstream, **tables: Any) -> ChatBackend:
+def backend_of(upstream: ThreadedUpstream, *, price: dict[str, float] | None = None, **tables: Any) -> ChatBackend:
     """With two models of different prices, and an agent that asks both, and passes on what the second one says."""
     model = {"provider": "openai-compatible", "base_url": upstream.base_url, "key_env": ""}
     cheap = {**model, "model": "cheap", "price": {"input": 1.0, "output": 2.0}}
@@ -23,7 +23,7 @@ def backend_of(upstream: ThreadedUpstream, **tables: Any) -> ChatBackend:
     accounting = {"ledger": True, "step_tokens": 4}
     backend = ChatBackend({"models": {"cheap": cheap, "dear": dear}, "accounting": accounting, **tables})
 
-    @backend.agent("both", default=True)
+    @backend.agent("both", default=True, price=price)
     async def both(ask: Ask) -> AsyncIterator[Piece]:
         async for _ in ask.model("cheap"):
             pass
@@ -61,3 +61,43 @@ def test_a_budget_ends_what_an_agent_asks_in_mid_stream(upstream: ThreadedUpstre
         asked.wait_closed()
     assert TANSTACK.text(body) == "a " * 12
     assert TANSTACK.last(body)["code"] == "budget_exhausted"
+
+
+IN_DOLLARS = {"budgets": {"per_principal": {"day_dollars": 1.0}}}
+
+
+def row(client: TestClient) -> dict[str, Any]:
+    while not (lines := client.get("/usage?by=model").json()["usage"]):
+        pass
+    (line,) = lines
+    return dict(line)
+
+
+@pytest.mark.parametrize(("price", "status"), [(None, 400), ({"input": 0, "output": 2.0}, 200)])
+def test_dollars_are_for_agents_that_have_a_price(price: dict[str, float] | None, status: int) -> None:
+    backend = ChatBackend({"accounting": {"ledger": True}, **IN_DOLLARS})
+
+    @backend.agent("own", default=True, price=price)
+    async def own(_: Ask) -> AsyncIterator[Piece]:
+        yield "Hello"
+        yield Finish("stop", Usage(prompt_tokens=7, completion_tokens=10))
+
+    with TestClient(backend) as client:
+        answer = client.post("/api/chat", json=TANSTACK.body("Hi"))
+        assert answer.status_code == status
+        if price is not None:
+            assert row(client)["dollars"] == pytest.approx(10 * 2 / 1e6)
+
+
+def test_what_an_agent_asks_is_paid_at_the_models_price(upstream: ThreadedUpstream) -> None:
+    backend = backend_of(upstream, price={"input": 0, "output": 1000.0}, **IN_DOLLARS)
+    upstream.reply(Reply(text=("no", "ted"), prompt_tokens=100))
+    upstream.reply(Reply(text=("Hel", "l", "o"), prompt_tokens=10))
+    with TestClient(backend) as client:
+        assert TANSTACK.text(client.post("/api/chat", json=TANSTACK.body("Hi")).content) == "Hello"
+        assert row(client)["dollars"] == pytest.approx((100 * 1 + 2 * 2 + 10 * 10 + 3 * 20) / 1e6)
+
+
+def test_what_is_no_price() -> None:
+    with pytest.raises(ConfigError, match=r"^agent 'own': price: .*`output`"):
+        ChatBackend().agent("own", price={"input": 1.0})

@@ -37,7 +37,7 @@ class Socket:
             open_timeout=PATIENCE,
             close_timeout=PATIENCE,
             proxy=None,
-            **more,
+            **{"max_queue": None, **more},  # with a limit it closes only once somebody has read what came
         )
 
     def __enter__(self) -> Self:

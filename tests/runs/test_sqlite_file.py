@@ -130,6 +130,7 @@ async def test_a_new_file_that_another_process_is_making_is_waited_for(
 
 async def test_a_new_file_that_stays_locked_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tokenwire.runs.sqlite_file.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("tokenwire.runs.sqlite_file._OPEN_SECONDS", 0.05)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreTrouble, match="locked"):

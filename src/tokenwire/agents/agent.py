@@ -4,6 +4,7 @@ import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
+from ..config.accounts import Price
 from ..routing.model import Model
 from .ask import Ask
 from .pieces import Piece
@@ -19,6 +20,8 @@ class Agent(NamedTuple):
     function: AgentFunction
     description: str = ""
     greeting: str = ""
+    price: Price | None = None
+    """Of what it tells, where that is counted in dollars."""
 
     @property
     def model(self) -> Model:

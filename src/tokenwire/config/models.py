@@ -103,7 +103,13 @@ def from_environment(environ: Mapping[str, str], model: str | None) -> ModelTabl
         return ModelTable(provider="groq", model=model or PRESETS["groq"].model)
     if model not in (None, EMBEDDED):
         raise ConfigError(f"--model {model}: set OPENAI_API_KEY or GROQ_API_KEY, or give local:FILE.gguf")
-    return ModelTable(provider="local", model=EMBEDDED, description="A very small model on this machine")
+    return ModelTable(
+        provider="local",
+        model=EMBEDDED,
+        description="A very small model on this machine",
+        temperature=0.2,  # it loses the thread above that
+        max_tokens=512,  # and does not find it again
+    )
 
 
 def local_name(model: str | None) -> str:

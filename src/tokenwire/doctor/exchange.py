@@ -76,6 +76,8 @@ class Deployment:
             port = 0
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
             raise ConfigError(f"{url!r} is not an address such as https://chat.example")
+        if "@" in parts.netloc:  # not repeated: it may hold a password
+            raise ConfigError("the address names a user: say who asks with --header instead")
         self.secure = parts.scheme == "https"
         self.host = parts.hostname
         self.port = port or (443 if self.secure else 80)

@@ -16,7 +16,9 @@ from starlette.types import Receive, Scope, Send
 
 from ..agents.agent import Agent, AgentFunction, checked
 from ..config import Config, load
+from ..config.accounts import Price
 from ..config.load import File, read, resolve, tables
+from ..config.table import convert
 from ..gate.authenticator import Authenticate
 from .app import App
 from .response import AnyRequest, AnySource, FramingName, WireName, respond
@@ -63,12 +65,22 @@ class ChatBackend:
         self._alone = Router(lifespan=self.lifespan)
 
     def agent(
-        self, name: str, *, description: str = "", greeting: str = "", default: bool = False
+        self,
+        name: str,
+        *,
+        description: str = "",
+        greeting: str = "",
+        price: Mapping[str, float] | None = None,
+        default: bool = False,
     ) -> Callable[[_Function], _Function]:
         """Names a function that requests may ask for as a model; ``default`` where they ask for none.
 
+        :param price: of what it tells, in the configuration's words (``{"input": 1.0, "output": 2.0}``: dollars for a
+            million tokens). Budgets in dollars need it; what the models cost that it asks is counted in its place.
+
         Raises :class:`ValueError` for no name, one that is taken and a second default, :class:`TypeError` for what is
-        no name and for a generator that is not ``async``, and :class:`RuntimeError` once the backend runs.
+        no name and for a generator that is not ``async``, :class:`tokenwire.errors.ConfigError` for what is no price,
+        and :class:`RuntimeError` once the backend runs.
         """
         if not isinstance(name, str):
             raise TypeError('an agent has a name: @backend.agent("NAME")')
@@ -81,8 +93,10 @@ class ChatBackend:
         if default and self._default is not None:
             raise ValueError(f"the default is the agent {self._default!r} already")
 
+        own = None if price is None else convert(f"agent {name!r}", "price", dict(price), Price)
+
         def named(function: _Function) -> _Function:
-            self._agents[name] = Agent(name, checked(function), description, greeting)
+            self._agents[name] = Agent(name, checked(function), description, greeting, own)
             if default:
                 self._default = name
             return function
@@ -200,8 +214,10 @@ class ChatBackend:
         else:
             file, folder = _file(config)
             config = resolve(file, os.environ, folder=folder, origins=file.cors.origins, agents=agents)
+        own = {agent.name: agent.price for agent in self._agents.values() if agent.price is not None}
         return msgspec.structs.replace(
             config,
+            prices={**config.prices, **own},
             default_model=self._default or config.default_model,
             origins=config.origins if self._origins is None else self._origins,
         )
