@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tokenwire.accounts.address import open_records
 from tokenwire.gate.keys import Keys
 from tokenwire.runs.address import parse_store
-from tokenwire.testing import ThreadedUpstream
+from tokenwire.testing import ScriptedUpstream, ThreadedUpstream
 
 from ..runs.redis_server import RedisServer
 from ..server import Server, served
@@ -36,6 +35,9 @@ retries = 0
 
 [personas.poet]
 system = "Rhyme."
+
+[runs]
+breaker_seconds = 0
 
 [cors]
 origins = ["https://app.example"]
@@ -95,18 +97,26 @@ class KeyRing:
         return asyncio.run(do())
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture
+def upstream(address: str) -> Iterator[ThreadedUpstream]:
+    """The model, of this test alone."""
+    with ScriptedUpstream.in_thread(int(address.rpartition(":")[2])) as upstream:
+        yield upstream
+
+
+@pytest.fixture(params=["sqlite", "redis"], scope="module")
 def kind(request: pytest.FixtureRequest) -> Literal["sqlite", "redis"]:
     kind: Literal["sqlite", "redis"] = request.param
     return kind
 
 
-@pytest.fixture
-def store(kind: str, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def store(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp(kind)
     if kind == "sqlite":
-        yield f"sqlite:///{tmp_path / 'runs.db'}"
+        yield f"sqlite:///{folder / 'runs.db'}"
         return
-    with RedisServer(tmp_path) as server:
+    with RedisServer(folder) as server:
         yield server.url
 
 
@@ -115,12 +125,12 @@ def keys(store: str) -> KeyRing:
     return KeyRing(store)
 
 
-@pytest.fixture
-def server(store: str, upstream: ThreadedUpstream, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(store: str, address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Its log holds no traceback in the end."""
-    config = tmp_path / "tokenwire.toml"
-    config.write_text(CONFIG.format(store=store, upstream=upstream.base_url))
+    folder = tmp_path_factory.mktemp("server")
+    config, log = folder / "tokenwire.toml", folder / "log"
+    config.write_text(CONFIG.format(store=store, upstream=f"http://{address}/v1"))
     with ExitStack() as stack:
-        log = tmp_path / "log"
         yield stack.enter_context(served(log, "--config", config, "--log-level", "debug", env={"SHARED": SHARED}))
     assert "Traceback" not in log.read_text(), log.read_text()

@@ -13,7 +13,7 @@ from ..over_http.wires import LEGACY, RAIS, TANSTACK, TANSTACK_NDJSON, Wire, lab
 from ..server import Server
 from .conftest import KeyRing, Made
 
-pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"], scope="module")
 
 PATHS = ["/api/chat", "/api/chat/ndjson", "/api/chat/rais", "/api/chat/tanstack"]
 
@@ -126,13 +126,14 @@ def test_a_thread(server: Server, bob: Made, run: Run, upstream: ThreadedUpstrea
         assert same(mine, nobodys) in (400, 404)
 
 
-def test_what_was_used(server: Server, ann: Made, bob: Made, upstream: ThreadedUpstream) -> None:
+def test_what_was_used(server: Server, keys: KeyRing, upstream: ThreadedUpstream) -> None:
+    ann, bob = keys.create(principal="ann, anew"), keys.create(principal="bob, anew")
     upstream.say("Hello")
     ask(server.url, body=RAIS.body(), headers=ann.headers).read()
     while not (lines := get(server.url, "/usage", ann.headers).json["usage"]):  # written once the answer is told
         pass
     assert [line["runs"] for line in lines] == [1]
-    for query in ("", f"?key={ann.id}", f"?key=tw_{ann.id}", "?principal=ann", "?principal=", "?by=principal"):
+    for query in ("", f"?key={ann.id}", f"?key=tw_{ann.id}", "?principal=ann,+anew", "?principal=", "?by=principal"):
         assert get(server.url, f"/usage{query}", bob.headers).json["usage"] == []
 
 

@@ -21,7 +21,7 @@ from .conftest import APP, SHARED, KeyRing
 from .test_over_http import token
 from .test_socket import subprotocols
 
-pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"], scope="module")
 
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 header_values = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), min_size=1, max_size=80)

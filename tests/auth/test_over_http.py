@@ -15,7 +15,7 @@ from ..server import Server
 from .conftest import APP, SHARED, KeyRing
 
 wires = pytest.mark.parametrize("wire", [RAIS, TANSTACK, TANSTACK_NDJSON, LEGACY], ids=label)
-one_store = pytest.mark.parametrize("kind", ["sqlite"])
+one_store = pytest.mark.parametrize("kind", ["sqlite"], scope="module")
 PATHS = ["/api/chat", "/api/chat/ndjson", "/api/chat/rais", "/api/chat/tanstack"]
 
 
@@ -121,6 +121,8 @@ def test_a_rotation_ends_what_is_answered_to_the_old_secret(
         answer.until(b"one ")
         new = keys.rotate(old)
         assert RAIS.failure(answer.read()) == "This key is no longer valid."
+    while get(server.url, "/models", new.headers).status != 200:  # within the second that a change may take
+        pass
     upstream.say("Hello")
     assert RAIS.text(ask(server.url, body=RAIS.body(), headers=new.headers).read()) == "Hello"
 

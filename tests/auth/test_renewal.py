@@ -13,7 +13,7 @@ from ..interop.node import Node, install
 from ..server import Server
 from .test_over_http import token
 
-pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"], scope="module")
 
 LEEWAY = 30
 

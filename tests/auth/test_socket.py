@@ -15,7 +15,7 @@ from ..server import Server
 from .conftest import APP, KeyRing
 from .test_over_http import token
 
-one_store = pytest.mark.parametrize("kind", ["sqlite"])
+one_store = pytest.mark.parametrize("kind", ["sqlite"], scope="module")
 
 NOBODY = Closed(4401, "unauthenticated")
 

@@ -84,15 +84,6 @@ class Start(Protocol):
 
 
 @pytest.fixture(scope="session")
-def address() -> Iterator[str]:
-    """The address of a model, held although nobody may be listening at it."""
-    with socket.socket() as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.bind(("127.0.0.1", 0))
-        yield f"127.0.0.1:{holder.getsockname()[1]}"
-
-
-@pytest.fixture(scope="session")
 def nowhere() -> Iterator[str]:
     """The base URL of a model that nobody is."""
     with socket.socket() as holder:

@@ -89,7 +89,7 @@ async def test_at_the_end_of_a_closed_log_it_is_done_at_once(log: Log) -> None:
 
 async def test_waiting_ends_with_a_record(log: Log, clock: ClockLoop) -> None:
     reader = Reader(log, 0, HEARTBEAT)
-    waiting = asyncio.create_task(reader.wait())
+    waiting = reader.wait()
     await clock.advance(1)
     assert not waiting.done()
     log.append([STARTED])
@@ -101,7 +101,7 @@ async def test_waiting_ends_with_a_record(log: Log, clock: ClockLoop) -> None:
 async def test_waiting_ends_with_the_log(log: Log, clock: ClockLoop) -> None:
     log.append([STARTED, FINISHED])
     reader = Reader(log, 2, HEARTBEAT)
-    waiting = asyncio.create_task(reader.wait())
+    waiting = reader.wait()
     await clock.advance(1)
     log.close()
     await waiting
@@ -110,7 +110,7 @@ async def test_waiting_ends_with_the_log(log: Log, clock: ClockLoop) -> None:
 
 async def test_waiting_ends_when_the_reader_leaves(log: Log, clock: ClockLoop) -> None:
     reader = Reader(log, 0, HEARTBEAT)
-    waiting = asyncio.create_task(reader.wait())
+    waiting = reader.wait()
     await clock.advance(1)
     reader.leave()
     await waiting
@@ -134,7 +134,8 @@ async def test_a_wake_while_nobody_waits_ends_the_next_wait_and_no_other(log: Lo
     reader = Reader(log, 0, HEARTBEAT)
     reader.wake()
     await reader.wait()
-    waiting = asyncio.create_task(reader.wait())
+    assert not reader.take()
+    waiting = reader.wait()
     await clock.advance(1)
     assert not waiting.done()
     reader.wake()
@@ -143,7 +144,7 @@ async def test_a_wake_while_nobody_waits_ends_the_next_wait_and_no_other(log: Lo
 
 async def test_the_end_is_not_waited_for_once_it_is_there(log: Log) -> None:
     reader = Reader(log, 0, HEARTBEAT)
-    waiting = asyncio.create_task(reader.wait())
+    waiting = reader.wait()
     await asyncio.sleep(0)
     log.append([STARTED])
     log.close()
@@ -155,7 +156,7 @@ async def test_the_end_is_not_waited_for_once_it_is_there(log: Log) -> None:
 
 async def test_a_heartbeat_is_due_once_for_a_silence(log: Log, clock: ClockLoop) -> None:
     reader = Reader(log, 0, HEARTBEAT)
-    waiting = asyncio.create_task(reader.wait())
+    waiting = reader.wait()
     await silence(clock)
     await waiting
     assert reader.due
@@ -165,7 +166,7 @@ async def test_a_heartbeat_is_due_once_for_a_silence(log: Log, clock: ClockLoop)
 async def test_a_heartbeat_follows_the_other_as_long_as_it_is_silent(log: Log, clock: ClockLoop) -> None:
     reader = Reader(log, 0, HEARTBEAT)
     for _ in range(3):
-        waiting = asyncio.create_task(reader.wait())
+        waiting = reader.wait()
         await silence(clock)
         await waiting
         assert reader.due

@@ -39,11 +39,8 @@ def _guarded(entry: Callable[Concatenate["ModelCall", _P], None]) -> Callable[Co
     def guarded(call: "ModelCall", /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             entry(call, *args, **kwargs)
-        except Exception:
-            logger.exception("reading the answer of %s failed", call.target.name, extra={"run": call._run.info})
-            failure = Failure(Code.internal)
-            call._fail(failure)
-            call._run.fail(failure)  # where it was the asker that broke
+        except Exception:  # noqa: BLE001 -- it is logged with its traceback
+            call._broken()
 
     guarded.__doc__ = entry.__doc__
     return guarded
@@ -130,22 +127,24 @@ class ModelCall:
         else:
             self._refusal = bytearray()
 
-    @_guarded
     def body(self, data: bytes) -> None:
         """More of the answer."""
         self._silence.active = True
-        if self._refusal is None:
-            happened = self._parser.feed(data)
-            if happened:
-                if not self.answering:
-                    self._begin_answer()
-                self._run.emit(happened)
-            if self._parser.outcome is not None:
-                self._conclude()
-            return
-        self._refusal += data
-        if len(self._refusal) > _REFUSAL_BYTES:
-            self._refused()
+        try:  # as :func:`_guarded`, without a call: it is done for every token
+            if self._refusal is None:
+                happened = self._parser.feed(data)
+                if happened:
+                    if not self.answering:
+                        self._begin_answer()
+                    self._run.emit(happened)
+                if self._parser.outcome is not None:
+                    self._conclude()
+                return
+            self._refusal += data
+            if len(self._refusal) > _REFUSAL_BYTES:
+                self._refused()
+        except Exception:  # noqa: BLE001 -- as above
+            self._broken()
 
     @_guarded
     def end(self) -> None:
@@ -201,6 +200,13 @@ class ModelCall:
     @_guarded
     def _be_late(self, reason: str) -> None:
         self._fail(UpstreamFailure(Code.upstream_timeout, detail=reason))
+
+    def _broken(self) -> None:
+        """One of our own parts raised what is being handled."""
+        logger.exception("reading the answer of %s failed", self.target.name, extra={"run": self._run.info})
+        failure = Failure(Code.internal)
+        self._fail(failure)
+        self._run.fail(failure)  # where it was the asker that broke
 
     def _fail(self, failure: Failure) -> None:
         asker = self._end()

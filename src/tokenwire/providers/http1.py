@@ -223,7 +223,15 @@ class _Connection(asyncio.Protocol):
         if not self._heard:
             self._heard = True
             exchange.request = b""  # not to be sent again, and not to be held for as long as the answer takes
-        fault = self._parse(data)
+        fault = None
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            fault = f"not HTTP: {error}"
+        if self._status == 0:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_LIMIT:
+                fault = fault or "endless headers"
         self._push(exchange)
         if self._exchange is not exchange:  # the sink aborted it just now
             return
@@ -287,18 +295,6 @@ class _Connection(asyncio.Protocol):
         self.complete = False
         self._until_close = False
         self._keep = False
-
-    def _parse(self, data: bytes) -> str | None:
-        """Takes in a read; gives what is wrong with it."""
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            return f"not HTTP: {error}"
-        if self._status == 0:
-            self._head_bytes += len(data)
-            if self._head_bytes > _HEAD_LIMIT:
-                return "endless headers"
-        return None
 
     def _push(self, exchange: Http1Exchange) -> None:
         if not self._told and exchange.sink is not None:

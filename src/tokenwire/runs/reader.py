@@ -25,9 +25,10 @@ class Reader:
         self._due = False
         # kept: on CPython 3.11 asking for the running loop is a system call each time
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter = self._loop.create_future()
+        self._waiter.set_result(None)
         self._woken = False
-        """Whether something has changed since the last wait."""
+        """Whether something has changed since the last :meth:`take`."""
         self._silence = Silence(self._loop, heartbeat, self._remind)
         log.follow(self.wake)
 
@@ -44,17 +45,20 @@ class Reader:
 
     def take(self) -> Sequence[bytes]:
         """The next records, which are then behind this reader."""
+        self._woken = False
         records = self.log.read(self.position, BATCH)
         if records:
             self.position += len(records)
         return records
 
-    async def wait(self) -> None:
-        """Returns when there is something to take, the log has ended, a heartbeat is due, or the reader was woken."""
+    def wait(self) -> asyncio.Future[None]:
+        """Done when there is something to take, the log has ended, a heartbeat is due, or the reader was woken.
+
+        For one at a time. No coroutine: it is awaited for every token.
+        """
         if not (self._woken or self.position < self.log.length or self.done):
             self._waiter = self._loop.create_future()
-            await self._waiter
-        self._woken = False
+        return self._waiter
 
     def sent(self) -> None:
         """Something went out on the connection."""
@@ -73,9 +77,8 @@ class Reader:
     def wake(self) -> None:
         """Ends a wait, this one or the next: something has changed."""
         self._woken = True
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _remind(self) -> None:
         self._due = True
