@@ -151,7 +151,9 @@ async def test_a_run_that_has_waited_too_long_is_given_up_and_everything_heals(
         assert engine.live(log) is None
         await trouble.end()
         kept = await ended(store, log)
-        assert everything(kept)[1:] == [obituary(info())]
+        _, *said, last = everything(kept)
+        assert last == obituary(info())
+        assert said in ([], LARGE)  # what was on its way when it was given up may have come to the store all the same
         new = ScriptedSource()
         assert not (await engine.start(info("new"), None, new)).closed
         new.run.finish("stop")
