@@ -11,6 +11,7 @@ Fields beyond AG-UI (``finishReason``, ``model`` and the shape of ``usage`` in `
 clients read (docs/wires/tanstack.md 2.1); AG-UI clients ignore them.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -187,9 +188,8 @@ _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
-def encode(event: Event) -> bytes:
-    """The canonical JSON of an event: one line of UTF-8."""
-    return _encoder.encode(event)
+encode: Callable[[Event], bytes] = _encoder.encode
+"""The canonical JSON of an event: one line of UTF-8."""
 
 
 def decode(payload: bytes) -> Event:

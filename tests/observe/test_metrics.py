@@ -11,7 +11,7 @@ from tokenwire.observe import limits, run_meter
 from tokenwire.observe.exposition import exposition
 from tokenwire.observe.histogram import Histogram
 from tokenwire.observe.limits import limits_hit
-from tokenwire.observe.metrics import Metrics
+from tokenwire.observe.metrics import TIMED, Metrics
 from tokenwire.runs.log import RunInfo
 from tokenwire.runs.outcome import Outcome
 
@@ -118,6 +118,28 @@ async def test_the_relay_is_measured_from_the_oldest_that_waits(counted: Metrics
     numbers = said(counted)
     assert numbers["tokenwire_relay_delay_seconds_count"] == 1
     assert numbers["tokenwire_relay_delay_seconds_sum"] == pytest.approx(1.0)
+
+
+def test_beyond_a_sample_only_the_first_pieces_are_timed(counted: Metrics, clock: Clock) -> None:
+    sample = [counted.encoder(run, events.encode) for run in map(numbered, range(TIMED))]
+    late = counted.encoder(RUN, events.encode)
+    assert counted.meter(RUN.key) is None
+    clock.now += 0.25
+    for _ in range(3):
+        assert late(text("a")) == events.encode(text("a"))
+        clock.now += 1
+    counted.ended(outcome(model="fast"))
+    numbers = said(counted)
+    assert numbers["tokenwire_first_token_seconds_sum model=fast"] == pytest.approx(0.25)
+    assert numbers["tokenwire_token_gap_seconds_count"] == 0
+    del sample[0]
+    again = counted.encoder(RUN, events.encode)  # there is room again
+    assert counted.meter(RUN.key) is not None
+    del again, sample
+
+
+def numbered(number: int) -> RunInfo:
+    return RunInfo("", "thread", f"run-{number}", "rais")
 
 
 def test_a_model_that_nobody_configured_makes_no_series_of_its_own(counted: Metrics) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 
@@ -22,6 +22,9 @@ _RELAY = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 _STORE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _RUN = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
 
+TIMED = 8
+"""Runs at a time that are timed piece by piece; of the others, the first piece is. So many say what all of a busy
+server's would, and the others' tokens cost next to nothing."""
 _OTHER = "other"
 """Stands for a model that no table names: an agent may say anything, and each name is a series."""
 
@@ -44,7 +47,7 @@ class Family(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Metrics:
-    """The counts of this process. Everything but :meth:`families` happens in the event loop.
+    """The counts of this process. Everything happens in the event loop.
 
     :param models: the names that may stand in a label.
     """
@@ -52,6 +55,7 @@ class Metrics:
     def __init__(self, models: Iterable[str]) -> None:
         self._models = frozenset(models)
         self._meters: WeakValueDictionary[str, RunMeter] = WeakValueDictionary()
+        self._timed: WeakSet[RunMeter] = WeakSet()
         self._runs: Callable[[], int] = lambda: 0
         self._listing: Callable[[], Iterable[Mapping[str, Any]]] = list
         self.readers = 0
@@ -77,6 +81,9 @@ class Metrics:
         """A run begins: what makes its records."""
         self._started[(run.wire,)] += 1
         meter = self._meters[run.key] = RunMeter(encode, self._gap, self._relay)
+        if len(self._timed) >= TIMED:
+            return meter.encode_until_first
+        self._timed.add(meter)
         return meter.encode
 
     def ended(self, outcome: Outcome) -> None:
@@ -84,6 +91,9 @@ class Metrics:
         meter = self._meters.pop(outcome.run.key, None)
         model = self._known(outcome.model)
         self._ended[(outcome.kind, outcome.code or "", outcome.run.wire, model)] += 1
+        if meter is not None:
+            meter.count()
+            self._timed.discard(meter)
         if meter is not None and meter.first_token is not None:
             self._first_token.setdefault((model,), Histogram(_FIRST_TOKEN)).observe(meter.first_token)
         if outcome.started is not None:
@@ -104,8 +114,9 @@ class Metrics:
         self.readers += 1
 
     def meter(self, key: str) -> RunMeter | None:
-        """That of a run which is under way here."""
-        return self._meters.get(key)
+        """That of a run which is under way here, and timed piece by piece."""
+        meter = self._meters.get(key)
+        return meter if meter in self._timed else None
 
     def stored(self, operation: str, seconds: float) -> None:
         """The store has done something, or has failed to."""
@@ -113,6 +124,8 @@ class Metrics:
 
     def families(self) -> list[Family]:
         """Everything, as it is now."""
+        for meter in self._meters.values():
+            meter.count()
         families = [
             _counted("runs_started", "Runs that were begun", ("wire",), self._started),
             _counted("runs_ended", "Runs by how they ended", ("outcome", "code", "wire", "model"), self._ended),

@@ -1,8 +1,8 @@
 """One run, timed on its way from the model to whoever reads it."""
 
 import time
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import TypeVar
 
 from .. import events
@@ -16,23 +16,35 @@ _Message = TypeVar("_Message")
 class RunMeter:
     """Looks at the clock for each event that is on its way into the log, and when it is on its way out.
 
-    Every token passes here twice: what :meth:`Histogram.observe` does is done in place, without a call.
+    Every token passes here twice, so it is noted and no more; :meth:`count` puts what was noted into the histograms.
 
     :param encode: makes an event into its record.
     :param gaps: of the pieces of an answer.
     :param relays: of what readers were sent.
     """
 
-    __slots__ = ("__weakref__", "_encode", "_gaps", "_last", "_relays", "_started", "_waiting_since", "first_token")
+    __slots__ = (
+        "__weakref__",
+        "_came",
+        "_delays",
+        "_encode",
+        "_gaps",
+        "_relays",
+        "_started",
+        "_waiting_since",
+        "first_token",
+    )
 
     def __init__(self, encode: Callable[[events.Event], bytes], gaps: Histogram, relays: Histogram) -> None:
         self._encode = encode
         self._gaps = gaps
         self._relays = relays
         self._started = time.perf_counter()
-        self._last = 0.0
+        self._came: list[float] = []
+        """When the pieces came that are not counted yet, and the one before them."""
+        self._delays: list[float] = []
         self.first_token: float | None = None
-        """Seconds from the run's start."""
+        """Seconds from the run's start, once it is counted."""
         self._waiting_since = 0.0
         """Since when the oldest event has been here that no reader was sent; 0 where none has."""
 
@@ -42,13 +54,13 @@ class RunMeter:
         if not self._waiting_since:
             self._waiting_since = now
         if type(event) in _TOKENS:
-            if self._last:
-                gaps, gap = self._gaps, now - self._last
-                gaps.counts[bisect_left(gaps.bounds, gap)] += 1
-                gaps.sum += gap
-            else:
-                self.first_token = now - self._started
-            self._last = now
+            self._came.append(now)
+        return self._encode(event)
+
+    def encode_until_first(self, event: events.Event) -> bytes:
+        """The event's record, where the first piece is all there is to time."""
+        if not self._came and type(event) in _TOKENS:
+            self._came.append(time.perf_counter())
         return self._encode(event)
 
     def watching(self, send: Callable[[_Message], Awaitable[None]]) -> Callable[[_Message], Awaitable[None]]:
@@ -56,15 +68,23 @@ class RunMeter:
 
         What was here before the reader came has not waited for it.
         """
-        relays = self._relays
+        delays = self._delays
         self._waiting_since = 0.0
 
         def send_watched(message: _Message) -> Awaitable[None]:
             if self._waiting_since:
-                delay = time.perf_counter() - self._waiting_since
-                relays.counts[bisect_left(relays.bounds, delay)] += 1
-                relays.sum += delay
+                delays.append(time.perf_counter() - self._waiting_since)
                 self._waiting_since = 0.0
             return send(message)
 
         return send_watched
+
+    def count(self) -> None:
+        """Counts what was noted since the last time."""
+        came = self._came
+        if came and self.first_token is None:
+            self.first_token = came[0] - self._started
+        self._gaps.observe_all(piece - before for before, piece in pairwise(came))
+        del came[:-1]
+        self._relays.observe_all(self._delays)
+        self._delays.clear()
