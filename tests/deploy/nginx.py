@@ -1,12 +1,11 @@
 """nginx in front of several servers, configured as its beginner's guide does it."""
 
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .listening import free_port, listening
 
 CONFIG = """
 daemon off;
@@ -39,14 +38,6 @@ KEEPALIVE = ("keepalive 32;", 'proxy_http_version 1.1; proxy_set_header Connecti
 AVAILABLE = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
 @contextmanager
 def nginx(folder: Path, servers: Iterable[str], more: tuple[str, str] = ("", "")) -> Iterator[str]:
     """The URL of an nginx that spreads requests over these servers.
@@ -58,19 +49,6 @@ def nginx(folder: Path, servers: Iterable[str], more: tuple[str, str] = ("", "")
     upstream = "".join(f"server {server};" for server in servers) + more[0]
     file = folder / "nginx.conf"
     file.write_text(CONFIG.format(port=port, upstream=upstream, location=more[1]))
-    process = subprocess.Popen([AVAILABLE, "-c", file, "-p", folder, "-e", folder / "nginx.log"])
-    try:
-        deadline = time.monotonic() + 10
-        while not _listens(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"nginx does not listen: {(folder / 'nginx.log').read_text()}")
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    command = (AVAILABLE, "-c", file, "-p", folder, "-e", folder / "nginx.log")
+    with listening(command, port, folder / "nginx.log") as url:
+        yield url

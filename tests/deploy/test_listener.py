@@ -9,7 +9,7 @@ import pytest
 from tokenwire.server.listener import bind, pass_on
 
 from ..cli.command import tokenwire
-from .nginx import free_port
+from .listening import free_port
 
 CALLERS = 20
 

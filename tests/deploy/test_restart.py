@@ -11,8 +11,9 @@ import pytest
 from tokenwire.testing import Reply, ScriptedUpstream
 
 from ..torture.wire import WIRES
+from .listening import free_port
 from .load import Load
-from .nginx import AVAILABLE, KEEPALIVE, free_port, nginx
+from .nginx import AVAILABLE, KEEPALIVE, nginx
 from .node import node
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from tokenwire.testing import Reply, ScriptedUpstream
 
+from ...deploy.listening import free_port
 from ...deploy.load import Load
-from ...deploy.nginx import AVAILABLE, free_port, nginx
+from ...deploy.nginx import AVAILABLE, nginx
 from ...deploy.node import Node, node
 from ...runs.redis_server import RedisServer
 from ..arena import Arena, Unavailable
