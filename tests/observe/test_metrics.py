@@ -12,6 +12,7 @@ from tokenwire.observe.exposition import exposition
 from tokenwire.observe.histogram import Histogram
 from tokenwire.observe.limits import limits_hit
 from tokenwire.observe.metrics import TIMED, Metrics
+from tokenwire.observe.telemetry import Following
 from tokenwire.runs.log import RunInfo
 from tokenwire.runs.outcome import Outcome
 
@@ -118,6 +119,24 @@ async def test_the_relay_is_measured_from_the_oldest_that_waits(counted: Metrics
     numbers = said(counted)
     assert numbers["tokenwire_relay_delay_seconds_count"] == 1
     assert numbers["tokenwire_relay_delay_seconds_sum"] == pytest.approx(1.0)
+
+
+@pytest.mark.anyio
+async def test_what_is_sent_after_the_end_counts(counted: Metrics, clock: Clock) -> None:
+    encode = counted.encoder(RUN, events.encode)
+    following = Following(RUN.key, "ask", counted, None)
+    sent: list[str] = []
+
+    async def keep(message: str) -> None:
+        sent.append(message)
+
+    send = following.watching(keep)
+    encode(text("a"))
+    clock.now += 0.5
+    counted.ended(outcome(model="fast"))
+    await send("all of it")
+    following.close()
+    assert said(counted)["tokenwire_relay_delay_seconds_sum"] == pytest.approx(0.5)
 
 
 def test_beyond_a_sample_only_the_first_pieces_are_timed(counted: Metrics, clock: Clock) -> None:

@@ -115,6 +115,8 @@ class Following:
         """It does not follow any more."""
         if self._metrics is not None:
             self._metrics.readers -= 1
+        if self._meter is not None:
+            self._meter.count()  # the last of it was sent when the run had ended
         if self._span is not None:
             self._span.end()
 
