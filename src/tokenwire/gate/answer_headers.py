@@ -12,7 +12,7 @@ SECURITY_HEADERS: Sequence[tuple[bytes, bytes]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 
-STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 """The messages that have an answer's head, that of a refused WebSocket among them."""
 
 
@@ -21,7 +21,7 @@ def with_headers(send: Send, headers: Sequence[tuple[bytes, bytes]]) -> Send:
 
     def send_with_headers(message: Message) -> Awaitable[None]:
         # no coroutine of its own: much passes here
-        if message["type"] in STARTS:
+        if message["type"] in _STARTS:
             own = {name for name, _ in message["headers"]} - {b"vary"}
             more = [header for header in headers if header[0] not in own]
             message = {**message, "headers": [*message["headers"], *more]}

@@ -6,8 +6,9 @@ from contextvars import ContextVar, Token
 from typing import Self
 from weakref import WeakKeyDictionary
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..gate.answer_headers import with_headers
 from ..runs.log import RunInfo
 
 HEADER = b"x-request-id"
@@ -78,12 +79,7 @@ def named(app: ASGIApp) -> ASGIApp:
     """The same answer, with its request's id among its headers. Not for streams, of which each send would pay."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_named(message: Message) -> None:
-            if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                message = {**message, "headers": [*message["headers"], *id_headers()]}
-            await send(message)
-
-        await app(scope, receive, send_named)
+        await app(scope, receive, with_headers(send, id_headers()))
 
     return answer
 
